@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make demo   the gateway at work in a minute, on a private switch
+# make test   everything is tested: unit tests, and frames through a real switch
+# make help   all targets
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+TOOLS    := $(CURDIR)/bin/tools
+FUZZTIME ?= 30s
+
+# Network namespaces, packet sockets and the switch need root.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,GOPATH,GOCACHE,GOFLAGS,GOPROXY,CI)
+
+GOFUMPT      := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCILINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: deps
+deps: ## Install what the tests and the demo need (Debian, Ubuntu)
+	@testenv/install.sh
+
+.PHONY: build
+build: ## Build bin/ofcontroller
+	@command -v go >/dev/null || testenv/install.sh
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ofcontroller ./cmd/ofcontroller
+
+.PHONY: demo
+demo: deps build ## Show the gateway at work, then clean up
+	go build -o bin/demo ./testenv/demo
+	@$(ROOT) bin/demo -ofcontroller bin/ofcontroller
+
+.PHONY: test
+test: deps ## Run all tests
+	$(ROOT) go test -race -timeout 11m ./...
+
+.PHONY: fuzz
+fuzz: deps ## Run every fuzz target for FUZZTIME
+	@go list -f '{{$$p := .}}{{range .TestGoFiles}}{{$$p.Dir}}/{{.}} {{$$p.ImportPath}}{{"\n"}}{{end}}' ./... | \
+	while read -r file pkg; do \
+	  sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(f \*testing\.F\).*/\1/p' "$$file" | while read -r name; do \
+	    echo "== $$pkg $$name"; \
+	    go test "$$pkg" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null; \
+	  done; \
+	done
+
+.PHONY: lint
+lint: $(TOOLS)/gofumpt $(TOOLS)/staticcheck $(TOOLS)/golangci-lint ## Check formatting and run the linters
+	@out=$$($(TOOLS)/gofumpt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	$(TOOLS)/staticcheck ./...
+	$(TOOLS)/golangci-lint run ./...
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) go install $(GOFUMPT)
+$(TOOLS)/staticcheck:
+	GOBIN=$(TOOLS) go install $(STATICCHECK)
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) go install $(GOLANGCILINT)
+
+.PHONY: generate
+generate: ## Write the generated references and golden files anew
+	go generate ./...
+	go test ./docs ./ofapp -run 'Golden|Generated' -update
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command ofcontroller turns an Open vSwitch bridge into an IPS gateway.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker for releases.
+var version = "0.1.0-dev"
+
+// Exit codes, documented in docs/commands.md.
+const (
+	exitOK    = 0
+	exitFault = 1 // the command failed, or what it looked at is at fault
+	exitUsage = 2 // wrong arguments
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(context.Background())
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "ofcontroller: %v\nTry 'ofcontroller --help'.\n", err)
+		return exitUsage
+	case errors.Is(err, errFaults):
+		return exitFault
+	}
+	fmt.Fprintf(os.Stderr, "ofcontroller: %v\n", err)
+	return exitFault
+}
+
+// usageError is a fault of the command line.
+type usageError struct{ error }
+
+// errFaults means that the faults have been printed already.
+var errFaults = errors.New("faults were found")
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ofcontroller",
+		Short:         "Turns an Open vSwitch bridge into an IPS gateway",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentFlags().StringP("config", "c", "/etc/ofcontroller/config.yaml", "configuration `file`")
+	root.AddCommand(newRun(), newCheck(), newFlows(), newStatus(), newMACs(), newVersion())
+	for _, c := range root.Commands() {
+		c.Args = usageArgs
+	}
+	return root
+}
+
+// usageArgs refuses positional arguments: no command takes any.
+func usageArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"ofcontroller/config"
+	"ofcontroller/flows"
+	"ofcontroller/ips/rules"
+	"ofcontroller/ofapp"
+	"ofcontroller/ofapp/control"
+)
+
+func newCheck() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration and its rule files",
+		Long: `Check the configuration and its rule files without touching anything.
+
+Exit code 0 when all is right, else 1 and one line for each fault:
+FILE:LINE: KEY: what is wrong, what would be right`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return check(cmd) },
+	}
+	layerFlags(cmd.Flags())
+	return cmd
+}
+
+func check(cmd *cobra.Command) error {
+	cfg, err := load(cmd)
+	if err != nil {
+		return faults(cmd.OutOrStdout(), err)
+	}
+	var all []error
+	for _, at := range cfg.Inspection.Attachments {
+		if at.Kind != config.KindEmbedded {
+			continue
+		}
+		if _, err := rules.Load(at.Rules); err != nil {
+			all = append(all, faults(cmd.OutOrStdout(), err))
+		}
+	}
+	for _, err := range all {
+		if !errors.Is(err, errFaults) {
+			return err
+		}
+	}
+	return errors.Join(all...)
+}
+
+func newFlows() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "flows",
+		Short: "Print the flows for the configuration",
+		Long: `Print the flows for the configuration in ovs-ofctl's syntax, without touching a
+switch. Ports get the OpenFlow port numbers 1, 2, … in the order uplinks, trunks,
+attachments; comment lines tell which. ovs-ofctl -O OpenFlow13 parse-flows reads it.
+
+With --live the running ofcontroller compares the flows that it wants with those
+on the switch: + is missing there, - is too many, ~ differs; nothing is printed
+and the exit code is 0 when they agree, else it is 1.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return printFlows(cmd) },
+	}
+	cmd.Flags().Bool("live", false, "print the difference with the switch")
+	formatFlag(cmd)
+	layerFlags(cmd.Flags())
+	return cmd
+}
+
+func printFlows(cmd *cobra.Command) error {
+	cfg, err := load(cmd)
+	if err != nil {
+		return faults(cmd.ErrOrStderr(), err)
+	}
+	if live, _ := cmd.Flags().GetBool("live"); live {
+		return printLive(cmd, cfg)
+	}
+	fs, ports := ofapp.Preview(cfg)
+	out := cmd.OutOrStdout()
+	if format, err := outputFormat(cmd); err != nil {
+		return err
+	} else if format == "json" {
+		return writeJSON(cmd, flowRows(fs))
+	}
+	for _, p := range ports {
+		fmt.Fprintf(out, "# port %d: %s\n", p.OFPort, p.Name)
+	}
+	for _, f := range fs {
+		fmt.Fprintln(out, f)
+	}
+	return nil
+}
+
+func printLive(cmd *cobra.Command, cfg *config.Config) error {
+	text, err := control.Call(cmd.Context(), cfg.Control, "flows/live")
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return nil
+	}
+	fmt.Fprint(cmd.OutOrStdout(), text)
+	return errFaults
+}
+
+// flowRow is a flow for -o json.
+type flowRow struct {
+	Table    string `json:"table"`
+	Priority uint16 `json:"priority"`
+	Category string `json:"category"`
+	Flow     string `json:"flow"`
+}
+
+func flowRows(fs []flows.Flow) []flowRow {
+	rows := make([]flowRow, 0, len(fs))
+	for _, f := range fs {
+		rows = append(rows, flowRow{f.Table.String(), f.Priority, f.Cookie.String(), f.String()})
+	}
+	return rows
+}
+
+func newVersion() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			format, err := outputFormat(cmd)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return writeJSON(cmd, map[string]string{"version": version, "go": runtime.Version()})
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "ofcontroller %s (%s)\n", version, runtime.Version())
+			return nil
+		},
+	}
+	formatFlag(cmd)
+	return cmd
+}
+
+func formatFlag(cmd *cobra.Command) {
+	cmd.Flags().StringP("output", "o", "table", "output `format`: table or json")
+}
+
+func outputFormat(cmd *cobra.Command) (string, error) {
+	switch f, _ := cmd.Flags().GetString("output"); f {
+	case "table", "json":
+		return f, nil
+	default:
+		return "", usageError{fmt.Errorf("--output %s: table or json would be right", f)}
+	}
+}
+
+func writeJSON(cmd *cobra.Command, v any) error {
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Action is one of Output, Controller, PushVLAN, PopVLAN, SetVLANVID,
+// SetVLANPCP, Load, Move, Resubmit and Learn.
+type Action interface {
+	fmt.Stringer
+	action()
+}
+
+// Output sends the frame out of an OpenFlow port. The switch leaves the port
+// out when it equals in_port.
+type Output struct{ Port uint32 }
+
+// Controller hands the whole frame to the controller connection with this id
+// (ovs-actions(7), controller).
+type Controller struct{ ID uint16 }
+
+// PushVLAN puts an 802.1Q tag (0x8100) in front.
+type PushVLAN struct{}
+
+// PopVLAN takes the outermost tag off.
+type PopVLAN struct{}
+
+// SetVLANVID sets the VID of the outermost tag.
+type SetVLANVID struct{ VID uint16 }
+
+// SetVLANPCP sets the PCP of the outermost tag.
+type SetVLANPCP struct{ PCP uint8 }
+
+// Load writes a constant into a range.
+type Load struct {
+	Value uint64
+	Dst   Range
+}
+
+// Move copies a range to another of the same width.
+type Move struct{ Src, Dst Range }
+
+// Resubmit looks the frame up in another table and comes back.
+type Resubmit struct{ Table Table }
+
+// Learn makes the switch add a flow to Table or renew it (ovs-actions(7),
+// learn). Every learned flow matches the VLAN register and one address.
+type Learn struct {
+	Table       Table
+	Priority    uint16
+	IdleTimeout uint16 // seconds
+	Cookie      Cookie
+	Limit       uint32 // flows with this cookie in Table at once; 0 none
+	FlowRemoved bool   // the switch tells when the flow goes
+	Specs       []Spec
+}
+
+// Spec is one part of a learned flow: a match when Load is false, else an
+// action that loads Dst. The value is Imm when Constant, else the range Src
+// of the frame that teaches.
+type Spec struct {
+	Load     bool
+	Constant bool
+	Imm      uint64
+	Src, Dst Range
+}
+
+func (Output) action()     {}
+func (Controller) action() {}
+func (PushVLAN) action()   {}
+func (PopVLAN) action()    {}
+func (SetVLANVID) action() {}
+func (SetVLANPCP) action() {}
+func (Load) action()       {}
+func (Move) action()       {}
+func (Resubmit) action()   {}
+func (Learn) action()      {}
+
+// String prints the action as ovs-ofctl does.
+func (a Output) String() string {
+	if a.Port == LocalPort {
+		return "LOCAL"
+	}
+	return fmt.Sprintf("output:%d", a.Port)
+}
+
+// String prints the action as ovs-ofctl does.
+func (a Controller) String() string {
+	return fmt.Sprintf("controller(id=%d)", a.ID)
+}
+
+// String prints the action as ovs-ofctl does.
+func (PushVLAN) String() string { return "push_vlan:0x8100" }
+
+// String prints the action as ovs-ofctl does.
+func (PopVLAN) String() string { return "pop_vlan" }
+
+// String prints the action as ovs-ofctl does.
+func (a SetVLANVID) String() string { return fmt.Sprintf("set_field:%d->vlan_vid", a.VID|tagPresent) }
+
+// String prints the action as ovs-ofctl does.
+func (a SetVLANPCP) String() string { return fmt.Sprintf("set_field:%d->vlan_pcp", a.PCP) }
+
+// String prints the action as ovs-ofctl does.
+func (a Load) String() string { return fmt.Sprintf("load:%s->%s", hexz64(a.Value), a.Dst) }
+
+// String prints the action as ovs-ofctl does.
+func (a Move) String() string { return fmt.Sprintf("move:%s->%s", a.Src, a.Dst) }
+
+// String prints the action as ovs-ofctl does.
+func (a Resubmit) String() string { return fmt.Sprintf("resubmit(,%d)", a.Table) }
+
+// String prints the action as ovs-ofctl does.
+func (a Learn) String() string {
+	s := []string{fmt.Sprintf("table=%d", a.Table)}
+	if a.IdleTimeout != 0 {
+		s = append(s, fmt.Sprintf("idle_timeout=%d", a.IdleTimeout))
+	}
+	s = append(s, fmt.Sprintf("priority=%d", a.Priority))
+	if a.FlowRemoved {
+		s = append(s, "send_flow_rem")
+	}
+	s = append(s, fmt.Sprintf("cookie=%#x", uint64(a.Cookie)))
+	if a.Limit != 0 {
+		s = append(s, fmt.Sprintf("limit=%d", a.Limit))
+	}
+	for _, p := range a.Specs {
+		s = append(s, p.String())
+	}
+	return "learn(" + strings.Join(s, ",") + ")"
+}
+
+// String prints the specification as ovs-ofctl does.
+func (p Spec) String() string {
+	value := p.Src.String()
+	if p.Constant {
+		value = hexz64(p.Imm)
+	}
+	switch {
+	case p.Load:
+		return fmt.Sprintf("load:%s->%s", value, p.Dst)
+	case !p.Constant && p.Src == p.Dst:
+		return p.Dst.String()
+	}
+	return fmt.Sprintf("%s=%s", p.Dst, value)
+}
+
+func hexz64(v uint64) string {
+	if v == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%#x", v)
+}

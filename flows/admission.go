@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+// classify marks a frame with its origin and ingress port. Frames of the
+// attachments go to TableReturn; ports that the configuration does not name
+// end here.
+func (b *builder) classify() {
+	origin := func(port uint32, o Origin) {
+		b.add(Flow{
+			Table: TableClassify, Priority: 100, Cookie: NewCookie(CatClassify, port),
+			Match:   Match{InPort: port},
+			Actions: []Action{Load{uint64(o), regOrigin()}, Load{uint64(port & 0xffff), regIngress()}},
+			Goto:    TableAdmit,
+		})
+	}
+	if b.Uplink.present() {
+		origin(b.Uplink.OFPort, OriginUplink)
+	}
+	for _, t := range b.presentTrunks() {
+		origin(t.OFPort, OriginTrunk)
+	}
+	if b.Local.Enabled {
+		origin(LocalPort, OriginLocal)
+	}
+	for _, a := range b.Attachments {
+		for _, l := range a.Legs {
+			if l.Port.present() {
+				b.add(Flow{
+					Table: TableClassify, Priority: 100, Cookie: NewCookie(CatClassify, l.Port.OFPort),
+					Match: Match{InPort: l.Port.OFPort}, Goto: TableReturn,
+				})
+			}
+		}
+	}
+	b.add(Flow{Table: TableClassify, Cookie: dropCookie(DropPort)})
+}
+
+// admit stops reserved multicast (IEEE 802.1Q-2018, table 8-1). The three
+// rules above the mask compare one bit each, so that a datapath flow for any
+// other frame matches on those bits and not on the whole address: the
+// multicast bit, then the local bit (IPv6 multicast and broadcast have it),
+// then the top bit of the second octet (01:00:5e does not have it).
+func (b *builder) admit() {
+	for i, m := range []MACMatch{unicast(), bitMAC(41, true), bitMAC(39, false)} {
+		b.add(Flow{
+			Table: TableAdmit, Priority: uint16(300 - 10*i), Cookie: NewCookie(CatAdmit, 0),
+			Match: Match{EthDst: m}, Goto: TableVLAN,
+		})
+	}
+	b.add(Flow{
+		Table: TableAdmit, Priority: 200, Cookie: dropCookie(DropReserved),
+		Match: Match{EthDst: MACMatch{
+			Value: MAC{0x01, 0x80, 0xc2, 0, 0, 0},
+			Mask:  MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0},
+		}},
+	})
+	b.add(Flow{Table: TableAdmit, Cookie: NewCookie(CatAdmit, 0), Goto: TableVLAN})
+}
+
+// vlanAdmission lets in what the port carries and writes the VLAN to reg2.
+func (b *builder) vlanAdmission() {
+	for _, v := range b.vlans {
+		if b.Uplink.present() && v.carried() {
+			b.admitVLAN(b.Uplink.OFPort, v, false, false)
+		}
+		for _, t := range v.present() {
+			b.admitVLAN(t.OFPort, v, v.id != 0 && v.id == t.Native, v.several())
+		}
+		if v.host {
+			b.admitHost(v)
+		}
+	}
+	b.learnIngress()
+}
+
+// admitVLAN lets the VLAN in on a port. native: the port's untagged frames
+// belong to it. remember: the source's port is learned.
+func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
+	enter := func(m VLANMatch, pop bool) {
+		f := Flow{
+			Table: TableVLAN, Priority: 100, Cookie: NewCookie(CatVLAN, portVLAN(port, v.id)),
+			Match: Match{InPort: port, VLAN: m}, Goto: TableSteer,
+		}
+		if pop {
+			f.Actions = append(f.Actions, PopVLAN{})
+			b.refuseDoubleTag(port, m)
+		}
+		f.Actions = append(f.Actions, Load{uint64(v.id), regVLAN()})
+		if remember {
+			f.Actions = append(f.Actions, Resubmit{TableIngress})
+		}
+		b.add(f)
+	}
+	switch {
+	case v.id == 0:
+		// A tag of VID 0 only carries a priority (IEEE 802.1Q, 6.9.1); it
+		// stays on the frame.
+		enter(untagged(), false)
+		enter(tagged(0), false)
+		b.refuseDoubleTag(port, tagged(0))
+	case native:
+		enter(untagged(), false)
+		enter(tagged(0), true)
+		enter(tagged(v.id), true)
+	default:
+		enter(tagged(v.id), v.native)
+	}
+}
+
+// admitHost lets the host's own frames in: untagged, or tagged with a
+// priority only.
+func (b *builder) admitHost(v vlan) {
+	for _, m := range []VLANMatch{untagged(), tagged(0)} {
+		f := Flow{
+			Table: TableVLAN, Priority: 100, Cookie: NewCookie(CatVLAN, portVLAN(LocalPort, v.id)),
+			Match: Match{InPort: LocalPort, VLAN: m}, Goto: TableSteer,
+		}
+		if m == tagged(0) {
+			b.refuseDoubleTag(LocalPort, m)
+			if v.id != 0 {
+				f.Actions = append(f.Actions, PopVLAN{})
+			}
+		}
+		f.Actions = append(f.Actions, Load{uint64(v.id), regVLAN()})
+		b.add(f)
+	}
+}
+
+// refuseDoubleTag drops frames with a further tag inside this one. Where a
+// VLAN is untagged on some port its own tag comes off, and the inner tag
+// would be taken for the frame's VLAN: a way into a VLAN that the port does
+// not carry.
+func (b *builder) refuseDoubleTag(port uint32, m VLANMatch) {
+	for _, t := range []uint16{ethTypeCTag, ethTypeSTag} {
+		b.add(Flow{
+			Table: TableVLAN, Priority: 200, Cookie: dropCookie(DropDoubleTag),
+			Match: Match{InPort: port, VLAN: m, EthType: t},
+		})
+	}
+}
+
+// learnIngress writes the table that tells, when a frame is back from the
+// IPS, which of a VLAN's trunk ports it came in on.
+func (b *builder) learnIngress() {
+	for _, t := range b.presentTrunks() {
+		if !b.inSeveral(t) {
+			continue
+		}
+		b.add(Flow{
+			Table: TableIngress, Priority: 100, Cookie: NewCookie(CatIngress, t.OFPort),
+			Match: Match{InPort: t.OFPort, EthSrc: unicast()},
+			Actions: []Action{Learn{
+				Table: TableSources, Priority: 100, IdleTimeout: b.MACAging, Cookie: NewCookie(CatSeen, t.OFPort),
+				Limit: b.MACLimitPerPort,
+				Specs: []Spec{
+					{Src: regVLAN(), Dst: regVLAN()},
+					{Src: ethSrcAll(), Dst: ethSrcAll()},
+					{Load: true, Constant: true, Imm: uint64(t.OFPort), Dst: regIngress()},
+				},
+			}},
+		})
+	}
+}
+
+// inSeveral tells whether the trunk carries a VLAN that others carry too.
+func (b *builder) inSeveral(t Trunk) bool {
+	for _, v := range b.vlans {
+		if v.several() && t.carries(v.id) {
+			return true
+		}
+	}
+	return false
+}

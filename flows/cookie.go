@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+import "fmt"
+
+// Cookie tells whose flow it is. Bits 48-63 are Magic, bits 40-47 the
+// category, bits 0-31 the object within the category.
+type Cookie uint64
+
+// Magic is the upper 16 bits of every cookie of ours: flows with another
+// value were put there by somebody else.
+const Magic = 0x0fc0
+
+// CookieMask selects the bits of a cookie that make it ours.
+const CookieMask = uint64(0xffff) << 48
+
+// CategoryMask selects Magic and the category.
+const CategoryMask = uint64(0xffffff) << 40
+
+// Category says what a flow is for.
+type Category uint8
+
+// The categories. What the object means stands in brackets.
+const (
+	CatClassify Category = 1 + iota // a port's origin [OpenFlow port]
+	CatAdmit                        // destination address classes [0]
+	CatVLAN                         // VLAN admission [port<<12 | VLAN]
+	CatIngress                      // learns the source's port [port]
+	CatPolicy                       // a policy line [its index, from 0]
+	CatDispatch                     // to an attachment [its index << 4 | origin]
+	CatFailure                      // the failure policy, no attachment up [0 closed, 1 open]
+	CatReturn                       // back from an attachment [port]
+	CatProbe                        // a probe came back [port]
+	CatSource                       // the ingress port again [VLAN]
+	CatSeen                         // learned: an ingress port [port]
+	CatForward                      // by origin and VLAN [VLAN]
+	CatHost                         // the host's MAC [0]
+	CatLearn                        // the action that learns [port]
+	CatLearned                      // learned: a destination MAC [port]
+	CatStatic                       // a configured MAC [port]
+	CatOutput                       // out of a port [port<<12 | VLAN; port 0: flood]
+	CatDrop                         // a drop that is counted [DropReason]
+)
+
+var categoryNames = [...]string{
+	CatClassify: "classify", CatAdmit: "admit", CatVLAN: "vlan", CatIngress: "ingress", CatPolicy: "policy",
+	CatDispatch: "dispatch", CatFailure: "failure", CatReturn: "return", CatProbe: "probe", CatSource: "source",
+	CatSeen: "seen", CatForward: "forward", CatHost: "host", CatLearn: "learn", CatLearned: "learned",
+	CatStatic: "static", CatOutput: "output", CatDrop: "drop",
+}
+
+// String returns the category's name.
+func (c Category) String() string {
+	if int(c) < len(categoryNames) && categoryNames[c] != "" {
+		return categoryNames[c]
+	}
+	return fmt.Sprintf("category-%d", uint8(c))
+}
+
+// DropReason is the object of a CatDrop cookie.
+type DropReason uint32
+
+// The reasons for a counted drop.
+const (
+	DropPort       DropReason = 1 + iota // ingress port that the configuration does not name
+	DropReserved                         // reserved multicast destination
+	DropVLAN                             // VLAN that the ingress port, or no port, carries
+	DropDoubleTag                        // inner tag in a VLAN that is untagged on some port
+	DropCarrier                          // from an IPS port with a carrier tag that was never sent
+	DropForward                          // origin and VLAN that lead nowhere
+	DropOwnUnknown                       // frame of the IPS's own to an unknown MAC
+	DropOutput                           // destination MAC behind a port that does not carry the VLAN
+	DropSource                           // source address that can't be learned (multicast, or none)
+	DropTable                            // end of a table that nothing should reach
+)
+
+// String says the reason in the words of the documentation.
+func (r DropReason) String() string {
+	switch r {
+	case DropPort:
+		return "port not configured"
+	case DropReserved:
+		return "reserved multicast"
+	case DropVLAN:
+		return "VLAN not carried"
+	case DropDoubleTag:
+		return "double tag in a native VLAN"
+	case DropCarrier:
+		return "carrier tag not valid"
+	case DropForward:
+		return "no destination"
+	case DropOwnUnknown:
+		return "frame of the IPS to an unknown MAC"
+	case DropOutput:
+		return "destination port does not carry the VLAN"
+	case DropSource:
+		return "source not learned"
+	}
+	return "end of table"
+}
+
+// NewCookie makes a cookie.
+func NewCookie(c Category, object uint32) Cookie {
+	return Cookie(Magic<<48 | uint64(c)<<40 | uint64(object))
+}
+
+func dropCookie(r DropReason) Cookie        { return NewCookie(CatDrop, uint32(r)) }
+func portVLAN(port uint32, v uint16) uint32 { return port<<12 | uint32(v) }
+
+// Ours tells whether the flow was made by this program.
+func (c Cookie) Ours() bool { return c>>48 == Magic }
+
+// Category returns bits 40-47.
+func (c Cookie) Category() Category { return Category(c >> 40) }
+
+// Object returns bits 0-31.
+func (c Cookie) Object() uint32 { return uint32(c) }
+
+// Learned tells whether the flow was put in by the switch itself, by a learn
+// action of ours: such flows are state, never part of what Build gives.
+func (c Cookie) Learned() bool {
+	return c.Ours() && (c.Category() == CatLearned || c.Category() == CatSeen)
+}
+
+// String prints the cookie as category and object, such as vlan:0x100a.
+func (c Cookie) String() string {
+	if !c.Ours() {
+		return fmt.Sprintf("foreign:%#x", uint64(c))
+	}
+	if c.Category() == CatDrop {
+		return "drop:" + DropReason(c.Object()).String()
+	}
+	return fmt.Sprintf("%s:%#x", c.Category(), c.Object())
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Flow is one entry of the switch's flow tables. A flow without actions and
+// without Goto drops.
+type Flow struct {
+	Table    Table
+	Priority uint16
+	Cookie   Cookie
+	Match    Match
+	Actions  []Action
+	Goto     Table // 0 none: no flow goes to the first table
+}
+
+// String prints the flow in ovs-ofctl's syntax, as dump-flows --no-stats
+// does.
+func (f Flow) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cookie=%#x, ", uint64(f.Cookie))
+	if f.Table != 0 {
+		fmt.Fprintf(&b, "table=%d, ", f.Table)
+	}
+	fmt.Fprintf(&b, "priority=%d", f.Priority)
+	if m := f.Match.String(); m != "" {
+		b.WriteString("," + m)
+	}
+	b.WriteString(" actions=" + f.actions())
+	return b.String()
+}
+
+func (f Flow) actions() string {
+	var s []string
+	for _, a := range f.Actions {
+		s = append(s, a.String())
+	}
+	if f.Goto != 0 {
+		s = append(s, fmt.Sprintf("goto_table:%d", f.Goto))
+	}
+	if len(s) == 0 {
+		return "drop"
+	}
+	return strings.Join(s, ",")
+}
+
+// sortFlows puts flows in table order, highest priority first, then by cookie
+// and match.
+func sortFlows(fs []Flow) {
+	slices.SortStableFunc(fs, func(a, b Flow) int {
+		if c := cmp.Or(
+			cmp.Compare(a.Table, b.Table),
+			-cmp.Compare(a.Priority, b.Priority),
+			cmp.Compare(a.Cookie, b.Cookie),
+		); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Match.String(), b.Match.String())
+	})
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Gateway is all that the flows depend on: the configuration, and of the
+// world outside the OpenFlow ports, the host's MAC and the attachments'
+// health.
+type Gateway struct {
+	Uplink      Port
+	Trunks      []Trunk
+	Local       Local
+	Attachments []Attachment // the first that is up inspects
+
+	OpenOnFailure   bool // while no attachment is up: forward uninspected instead of dropping
+	Policy          []PolicyLine
+	EastWest        bool   // switch between trunk ports of a VLAN
+	MACAging        uint16 // seconds without use after which a learned address goes
+	MACLimitPerPort uint32
+}
+
+// Port is a port of the bridge. OFPort 0 means that it is not there now.
+type Port struct {
+	Name   string
+	OFPort uint32
+}
+
+func (p Port) present() bool { return p.OFPort != 0 }
+
+// Trunk is a port of the virtual side.
+type Trunk struct {
+	Port
+	VLANs  []uint16 // carried VLANs, each once; 0 is the untagged network
+	Native uint16   // VLAN whose frames are untagged on this port; 0 none
+	MACs   []MAC    // addresses known to be behind the port
+}
+
+func (t Trunk) carries(v uint16) bool { return slices.Contains(t.VLANs, v) }
+
+// Local is the bridge's own port, the host's socket layer.
+type Local struct {
+	Enabled bool
+	VLAN    uint16 // the host's frames are untagged and belong to this VLAN
+	MAC     MAC    // zero while not known
+}
+
+// Attachment is an IPS behind switch ports.
+type Attachment struct {
+	Name string
+	Legs []Leg // one, or two when frames go in at the first and come out of the second
+	Up   bool
+}
+
+// Leg is one port of an attachment and what passes it.
+type Leg struct {
+	Port    Port
+	Sends   Origins // frames of these origins go out here to the IPS
+	Returns Origins // frames of these origins come back here
+}
+
+// Origins is a set of origins, one bit each.
+type Origins uint8
+
+// AllOrigins holds uplink, trunk and local.
+const AllOrigins Origins = 1<<OriginUplink | 1<<OriginTrunk | 1<<OriginLocal
+
+// Has tells whether the set holds the origin.
+func (s Origins) Has(o Origin) bool { return s&(1<<o) != 0 }
+
+// present tells whether all legs are there.
+func (a Attachment) present() bool {
+	return len(a.Legs) > 0 && !slices.ContainsFunc(a.Legs, func(l Leg) bool { return !l.Port.present() })
+}
+
+// PolicyLine is one line of the inspection policy; the first that matches
+// decides. It matches a frame in either direction: address and port are
+// those of one side of the connection.
+type PolicyLine struct {
+	VLAN   int          // -1 any
+	IP     netip.Prefix // not valid: any
+	Proto  Proto
+	Port   uint16 // 0 any
+	Action PolicyAction
+}
+
+// Proto is an IP protocol number, or ProtoAny, or ProtoICMP for ICMP and
+// ICMPv6.
+type Proto int
+
+// The protocols that are not numbers.
+const (
+	ProtoAny  Proto = -1
+	ProtoICMP Proto = -2
+)
+
+// PolicyAction is what a policy line does with a frame.
+type PolicyAction uint8
+
+// The policy actions.
+const (
+	Inspect PolicyAction = iota
+	Bypass
+	DropFrame
+)
+
+// Build gives the complete set of flows for the gateway, sorted by table and
+// priority. Parts whose ports are not there are left out.
+func Build(g Gateway) []Flow {
+	b := builder{Gateway: g}
+	b.survey()
+	b.classify()
+	b.admit()
+	b.vlanAdmission()
+	b.steer()
+	b.dispatch()
+	b.back()
+	b.source()
+	b.forward()
+	b.host()
+	b.learn()
+	b.macs()
+	b.output()
+	b.ends()
+	sortFlows(b.flows)
+	return b.flows
+}
+
+// builder collects the flows of one Build.
+type builder struct {
+	Gateway
+	vlans []vlan // all configured VLANs, ascending
+	flows []Flow
+}
+
+// vlan is what the pipeline needs to know of one VLAN.
+type vlan struct {
+	id     uint16
+	trunks []Trunk // configured to carry it, in configuration order
+	host   bool    // the host lives in it
+	native bool    // untagged on some port: travels without its tag inside the pipeline
+	static bool    // has configured addresses
+}
+
+// several tells whether the VLAN has more than one trunk port. It goes by the
+// configuration, so that a port that comes or goes changes its own flows only.
+func (v vlan) several() bool { return len(v.trunks) > 1 }
+
+// present is the VLAN's trunk ports that are there.
+func (v vlan) present() []Trunk {
+	return slices.DeleteFunc(slices.Clone(v.trunks), func(t Trunk) bool { return !t.present() })
+}
+
+// carried tells whether a frame of the VLAN can go anywhere but the uplink.
+func (v vlan) carried() bool { return v.host || len(v.present()) > 0 }
+
+// looksUp tells whether destinations of the VLAN are looked up by MAC, be it
+// only for frames of the IPS's own.
+func (v vlan) looksUp() bool { return v.host || v.several() || v.static }
+
+// survey lists the VLANs.
+func (b *builder) survey() {
+	byID := map[uint16]*vlan{}
+	get := func(id uint16) *vlan {
+		if byID[id] == nil {
+			byID[id] = &vlan{id: id}
+		}
+		return byID[id]
+	}
+	for _, t := range b.Trunks {
+		for _, id := range t.VLANs {
+			v := get(id)
+			v.trunks = append(v.trunks, t)
+			v.native = v.native || (id != 0 && id == t.Native)
+			v.static = v.static || len(t.MACs) > 0
+		}
+	}
+	if b.Local.Enabled {
+		v := get(b.Local.VLAN)
+		v.host = true
+		v.native = v.native || b.Local.VLAN != 0
+	}
+	for _, v := range byID {
+		b.vlans = append(b.vlans, *v)
+	}
+	slices.SortFunc(b.vlans, func(x, y vlan) int { return int(x.id) - int(y.id) })
+}
+
+func (b *builder) add(f Flow) { b.flows = append(b.flows, f) }
+
+// presentTrunks is the trunk ports that are there.
+func (b *builder) presentTrunks() []Trunk {
+	return slices.DeleteFunc(slices.Clone(b.Trunks), func(t Trunk) bool { return !t.present() })
+}

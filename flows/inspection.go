@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+import "net/netip"
+
+const policyTop = 60000 // priority of the first policy line
+
+// steer applies the inspection policy: the first line that matches decides,
+// and what none matches is inspected.
+func (b *builder) steer() {
+	for i, line := range b.Policy {
+		for _, m := range line.matches() {
+			f := Flow{
+				Table: TableSteer, Priority: uint16(policyTop - i), Cookie: NewCookie(CatPolicy, uint32(i)),
+				Match: m,
+			}
+			switch line.Action {
+			case Inspect:
+				f.Goto = TableDispatch
+			case Bypass:
+				f.Actions = []Action{Load{1, regBypass()}}
+				f.Goto = TableForward
+			case DropFrame:
+			}
+			b.add(f)
+		}
+	}
+	b.add(Flow{Table: TableSteer, Cookie: NewCookie(CatDispatch, 0), Goto: TableDispatch})
+}
+
+// matches gives the line's matches: one for each address family and each
+// direction that it speaks of.
+func (l PolicyLine) matches() []Match {
+	base := Match{}
+	if l.VLAN >= 0 {
+		base.Regs = regs(regVLAN().equals(uint32(l.VLAN)))
+	}
+	if !l.IP.IsValid() && l.Proto == ProtoAny {
+		return []Match{base}
+	}
+	var out []Match
+	for _, ethType := range l.families() {
+		m := base
+		m.EthType = ethType
+		if l.Proto != ProtoAny {
+			m.HasProto, m.IPProto = true, l.number(ethType)
+		}
+		if !l.IP.IsValid() && l.Port == 0 {
+			out = append(out, m)
+			continue
+		}
+		from, to := m, m
+		from.IPSrc, from.L4Src = l.prefix(), l.Port
+		to.IPDst, to.L4Dst = l.prefix(), l.Port
+		out = append(out, from, to)
+	}
+	return out
+}
+
+func (l PolicyLine) families() []uint16 {
+	switch {
+	case !l.IP.IsValid():
+		return []uint16{EthTypeIPv4, EthTypeIPv6}
+	case l.IP.Addr().Is4():
+		return []uint16{EthTypeIPv4}
+	}
+	return []uint16{EthTypeIPv6}
+}
+
+// prefix is the address match; a prefix of length 0 matches its whole family.
+func (l PolicyLine) prefix() netip.Prefix {
+	if l.IP.Bits() == 0 {
+		return netip.Prefix{}
+	}
+	return l.IP
+}
+
+func (l PolicyLine) number(ethType uint16) uint8 {
+	switch {
+	case l.Proto != ProtoICMP:
+		return uint8(l.Proto)
+	case ethType == EthTypeIPv6:
+		return protoICMPv6
+	}
+	return protoICMP
+}
+
+// ControllerID is the controller connection that probes are punted to
+// (NXT_SET_CONTROLLER_ID), so that no other connection sees them.
+const ControllerID = 0x0fc0
+
+// dispatch puts the carrier tag on and hands the frame to the attachment. The
+// failure policy takes its place while none is up.
+func (b *builder) dispatch() {
+	for i, a := range b.Attachments {
+		if !a.Up || !a.present() {
+			continue
+		}
+		for _, l := range a.Legs {
+			for o := OriginUplink; o <= OriginLocal; o++ {
+				if !l.Sends.Has(o) {
+					continue
+				}
+				b.add(Flow{
+					Table: TableDispatch, Priority: 100, Cookie: NewCookie(CatDispatch, uint32(i+1)<<4|uint32(o)),
+					Match: Match{Regs: regs(regOrigin().equals(uint32(o)))},
+					Actions: []Action{
+						PushVLAN{}, Move{regVLAN(), tciVID()}, SetVLANPCP{uint8(o)}, Output{l.Port.OFPort},
+					},
+				})
+			}
+		}
+		break
+	}
+	if b.OpenOnFailure {
+		b.add(Flow{
+			Table: TableDispatch, Cookie: NewCookie(CatFailure, 1),
+			Actions: []Action{Load{1, regBypass()}}, Goto: TableForward,
+		})
+		return
+	}
+	b.add(Flow{Table: TableDispatch, Cookie: NewCookie(CatFailure, 0)})
+}
+
+// back takes frames from the attachments: the carrier tag's VID and PCP go
+// back to the registers.
+func (b *builder) back() {
+	for _, a := range b.Attachments {
+		for _, l := range a.Legs {
+			if l.Port.present() {
+				b.backFrom(l)
+			}
+		}
+	}
+	b.add(Flow{Table: TableReturn, Cookie: dropCookie(DropCarrier)})
+}
+
+func (b *builder) backFrom(l Leg) {
+	port := l.Port.OFPort
+	vid := Move{tciVID(), regVLAN()}
+	for o := OriginUplink; o <= OriginLocal; o++ {
+		if !l.Returns.Has(o) {
+			continue
+		}
+		b.add(Flow{
+			Table: TableReturn, Priority: 100, Cookie: NewCookie(CatReturn, port),
+			Match:   Match{InPort: port, VLAN: carrierPCP(uint8(o))},
+			Actions: []Action{vid, PopVLAN{}, Load{uint64(o), regOrigin()}},
+			Goto:    TableSource,
+		})
+		b.add(Flow{
+			Table: TableReturn, Priority: 100, Cookie: NewCookie(CatProbe, port),
+			Match:   Match{InPort: port, VLAN: carrierPCP(ProbeBit | uint8(o))},
+			Actions: []Action{Controller{ControllerID}},
+		})
+	}
+	b.backOwn(port, vid)
+}
+
+// backOwn takes frames that the IPS itself made: PCP 0, or no tag at all.
+// They are forwarded by destination MAC. A tag inside the carrier tag is the
+// frame's own; without one the frame is bare and gets the tag that the port
+// wants.
+func (b *builder) backOwn(port uint32, vid Move) {
+	own := Flow{
+		Table: TableReturn, Cookie: NewCookie(CatReturn, port),
+		Actions: []Action{vid, PopVLAN{}}, Goto: TableOutput,
+	}
+	lookup := Resubmit{TableMAC}
+	for _, inner := range []uint16{ethTypeCTag, ethTypeSTag} {
+		f := own
+		f.Priority = 110
+		f.Match = Match{InPort: port, VLAN: carrierPCP(0), EthType: inner}
+		f.Actions = append(f.Actions[:2:2], lookup)
+		b.add(f)
+	}
+	f := own
+	f.Priority = 100
+	f.Match = Match{InPort: port, VLAN: carrierPCP(0)}
+	f.Actions = append(f.Actions[:2:2], Load{1, regBare()}, lookup)
+	b.add(f)
+
+	f.Match = Match{InPort: port, VLAN: untagged()}
+	f.Actions = append([]Action{Load{1, regBare()}}, b.lookupAll()...)
+	b.add(f)
+}
+
+// lookupVLANs bounds the look-ups for an untagged frame of the IPS's own: a
+// flow's actions fit into one message of 64 KiB and the switch allows 4,096
+// resubmits for a frame (ovs-actions(7), resubmit).
+const lookupVLANs = 1000
+
+// lookupAll looks the destination MAC up in every VLAN that has look-ups,
+// since an untagged frame of the IPS's own does not tell its VLAN. The entry
+// that is found last wins and leaves its VLAN in reg4.
+func (b *builder) lookupAll() []Action {
+	var acts []Action
+	n := 0
+	for i := len(b.vlans) - 1; i >= 0 && n < lookupVLANs; i-- {
+		if v := b.vlans[i]; v.looksUp() {
+			acts = append(acts, Load{uint64(v.id), regVLAN()}, Resubmit{TableMAC})
+			n++
+		}
+	}
+	return append(acts, Move{regFound(), regVLAN()})
+}

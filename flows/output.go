@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+// send gives the actions that put a frame of the VLAN out of ports, each
+// tagged as it wants. Ports that take the frame as it travels come first; the
+// tag, where it is needed, is pushed once for the rest.
+func (b *builder) send(v vlan, ports ...uint32) []Action {
+	var asIs, tag []Action
+	for _, p := range ports {
+		if b.wantsTag(p, v) {
+			tag = append(tag, Output{p})
+		} else {
+			asIs = append(asIs, Output{p})
+		}
+	}
+	if len(tag) > 0 {
+		asIs = append(asIs, PushVLAN{}, SetVLANVID{v.id})
+	}
+	return append(asIs, tag...)
+}
+
+// wantsTag tells whether a frame that travels untagged gets a tag on the way
+// out of the port.
+func (b *builder) wantsTag(port uint32, v vlan) bool {
+	if !v.native || port == LocalPort {
+		return false
+	}
+	for _, t := range v.trunks {
+		if t.OFPort == port && t.Native == v.id {
+			return false
+		}
+	}
+	return true
+}
+
+// toUplink gives the actions for the uplink, none while it is not there.
+func (b *builder) toUplink(v vlan) []Action {
+	if !b.Uplink.present() {
+		return nil
+	}
+	return b.send(v, b.Uplink.OFPort)
+}
+
+// output sends frames out of the port in reg3, in VLANs with look-ups.
+func (b *builder) output() {
+	for _, v := range b.vlans {
+		if !v.looksUp() {
+			continue
+		}
+		for _, p := range b.members(v, true, true, true) {
+			b.outPort(v, p)
+		}
+		if v.several() {
+			b.flood(OriginUplink, v, false, b.members(v, false, true, false))
+			if b.EastWest {
+				b.flood(OriginTrunk, v, false, b.members(v, true, true, false))
+			}
+		}
+		if v.several() || v.host {
+			b.flood(OriginUplink, v, true, b.members(v, false, true, v.host))
+			b.flood(OriginTrunk, v, true, b.members(v, true, b.EastWest && v.several(), v.host))
+		}
+		if v.host {
+			b.flood(OriginLocal, v, false, b.members(v, true, true, false))
+			b.flood(OriginLocal, v, true, b.members(v, true, true, false))
+		}
+	}
+}
+
+// members lists the VLAN's ports that are there.
+func (b *builder) members(v vlan, uplink, trunks, local bool) []uint32 {
+	var ports []uint32
+	if uplink && b.Uplink.present() {
+		ports = append(ports, b.Uplink.OFPort)
+	}
+	if trunks {
+		for _, t := range v.present() {
+			ports = append(ports, t.OFPort)
+		}
+	}
+	if local && v.host {
+		ports = append(ports, LocalPort)
+	}
+	return ports
+}
+
+// outPort is for a known port.
+func (b *builder) outPort(v vlan, port uint32) {
+	m := []RegMatch{regVLAN().equals(uint32(v.id)), regEgress().equals(port & 0xffff), regGroup().equals(0)}
+	f := Flow{
+		Table: TableOutput, Priority: 100, Cookie: NewCookie(CatOutput, portVLAN(port, v.id)),
+		Match: Match{Regs: regs(m...)}, Actions: b.send(v, port),
+	}
+	b.add(f)
+	if v.id == 0 || v.native {
+		return
+	}
+	f.Priority = 110
+	f.Match.Regs = regs(append(m, regBare().equals(1))...)
+	f.Actions = []Action{PushVLAN{}, SetVLANVID{v.id}, Output{port}}
+	b.add(f)
+}
+
+// flood is for an unknown destination, or with group for broadcast and
+// multicast.
+func (b *builder) flood(o Origin, v vlan, group bool, ports []uint32) {
+	g := uint32(0)
+	if group {
+		g = 1
+	}
+	b.add(Flow{
+		Table: TableOutput, Priority: 100, Cookie: NewCookie(CatOutput, portVLAN(0, v.id)),
+		Match: Match{Regs: regs(
+			regOrigin().equals(uint32(o)), regVLAN().equals(uint32(v.id)), regEgress().equals(0), regGroup().equals(g),
+		)},
+		Actions: b.send(v, ports...),
+	})
+}
+
+// ends closes the tables with counted drops.
+func (b *builder) ends() {
+	for _, end := range []struct {
+		table  Table
+		reason DropReason
+	}{{TableVLAN, DropVLAN}, {TableForward, DropForward}, {TableUnicast, DropForward}, {TableOutput, DropOutput}} {
+		b.add(Flow{Table: end.table, Cookie: dropCookie(end.reason)})
+	}
+	b.add(Flow{
+		Table: TableOutput, Priority: 10, Cookie: dropCookie(DropOwnUnknown),
+		Match: Match{Regs: regs(regOrigin().equals(uint32(OriginNone)), regEgress().equals(0))},
+	})
+}

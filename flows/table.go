@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+// Table is an OpenFlow table number.
+type Table uint8
+
+// The tables of the pipeline, in the order in which a frame meets them.
+const (
+	TableClassify Table = 0  // which port: origin into reg0, ingress port into reg1
+	TableAdmit    Table = 10 // reserved multicast stops here
+	TableVLAN     Table = 12 // VLAN admission per port; VLAN into reg2; native VLANs lose their tag
+	TableIngress  Table = 14 // VLANs of several trunk ports: remember the source's port (writes TableSources)
+	TableSteer    Table = 20 // policy: inspect, bypass or drop
+	TableDispatch Table = 30 // carrier tag on, out to the attachment; the failure policy
+	TableReturn   Table = 40 // back from the attachment: carrier tag off, origin and VLAN restored; probes to the controller
+	TableSource   Table = 50 // the ingress port again, for learning and split horizon
+	TableSources  Table = 52 // learned: VLAN and source MAC → ingress port
+	TableForward  Table = 60 // by origin and VLAN
+	TableHost     Table = 62 // the host's VLAN: is it for the host's own MAC?
+	TableUnicast  Table = 64 // the host's VLAN: it is not for the host
+	TableLearn    Table = 66 // the actions that write TableMAC
+	TableMAC      Table = 70 // learned and static: VLAN and destination MAC → port into reg3
+	TableOutput   Table = 80 // the port of reg3, tagged as that port wants the VLAN
+)
+
+// TableInfo names a table for dumps and documentation.
+type TableInfo struct {
+	Table   Table
+	Name    string // as set in the Flow_Table row, shown by ovs-ofctl --names
+	Meaning string
+}
+
+// Tables lists the pipeline's tables in order.
+func Tables() []TableInfo {
+	return []TableInfo{
+		{TableClassify, "classify", "origin of the frame by its ingress port: reg0 and reg1"},
+		{TableAdmit, "admit", "frames to reserved multicast addresses (01:80:c2:00:00:0x) stop here"},
+		{TableVLAN, "vlan", "VLAN admission by port: reg2; the tag of a VLAN that is untagged on some port is taken off"},
+		{TableIngress, "ingress", "VLANs of several trunk ports: learns the source's port into the table sources"},
+		{TableSteer, "steer", "inspection policy: inspect, bypass or drop"},
+		{TableDispatch, "dispatch", "carrier tag on and out to the attachment; the failure policy when none is up"},
+		{TableReturn, "return", "back from the attachment: origin and VLAN from the carrier tag; probes go to the controller"},
+		{TableSource, "source", "ingress port of a frame that came back: reg1 and in_port"},
+		{TableSources, "sources", "learned: VLAN and source MAC to ingress port, for VLANs of several trunk ports"},
+		{TableForward, "forward", "destination by origin and VLAN"},
+		{TableHost, "host", "in the host's VLAN: is the frame for the host?"},
+		{TableUnicast, "unicast", "in the host's VLAN: unicast frames that are not for the host"},
+		{TableLearn, "learn", "per port: the action that learns the source MAC into the table mac"},
+		{TableMAC, "mac", "learned and static: VLAN and destination MAC to port"},
+		{TableOutput, "output", "out of the chosen port, tagged as that port wants the VLAN"},
+	}
+}
+
+// String returns the table's name.
+func (t Table) String() string {
+	for _, i := range Tables() {
+		if i.Table == t {
+			return i.Name
+		}
+	}
+	return "unknown"
+}

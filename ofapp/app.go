@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"ofcontroller/config"
+	"ofcontroller/flows"
+	"ofcontroller/ofapp/control"
+	"ofcontroller/openflow"
+	"ofcontroller/ovsdb"
+)
+
+// Options are what an App needs besides the configuration.
+type Options struct {
+	Load    func() (*config.Config, error) // reads the configuration again, for Reload
+	Version string
+	Log     logrus.FieldLogger
+}
+
+// App is one running gateway.
+type App struct {
+	o     Options
+	log   logrus.FieldLogger
+	start time.Time
+	wake  chan struct{} // something that the flows depend on changed
+
+	ensuring sync.Mutex // one Ensure at a time
+
+	mu          sync.Mutex
+	cfg         *config.Config
+	attachments []*attachment
+	db          *ovsdb.Client
+	conn        *openflow.Conn // nil while there is no channel
+	view        view
+}
+
+// view is what the last look at the switch told.
+type view struct {
+	synced  bool   // the switch holds what was wanted then
+	serial  uint64 // of the inputs that the last sync took
+	inputs  uint64 // serial of the inputs now
+	flows   int    // wanted flows
+	wanted  []flows.Flow
+	faults  []string
+	errText string // why the last sync failed
+	repairs uint64 // flows that others changed and that were put right
+	syncs   uint64 // bundles that changed something
+}
+
+// New makes an App for a valid configuration. Nothing is touched before Run.
+func New(cfg *config.Config, o Options) (*App, error) {
+	a := &App{o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1)}
+	for i, c := range cfg.Inspection.Attachments {
+		at, err := a.newAttachment(c, uint16(i))
+		if err != nil {
+			return nil, err
+		}
+		a.attachments = append(a.attachments, at)
+	}
+	return a, nil
+}
+
+// tlsConfig reads the certificates when an endpoint needs them.
+func tlsConfig(cfg *config.Config) (*tls.Config, error) {
+	if cfg.TLS == (config.TLS{}) {
+		return nil, nil
+	}
+	c, err := ovsdb.TLSConfig(cfg.TLS.Certificate, cfg.TLS.PrivateKey, cfg.TLS.CA)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return c, nil
+}
+
+// Run runs the gateway until ctx ends, which leaves all flows in place.
+func (a *App) Run(ctx context.Context) error {
+	tc, err := tlsConfig(a.cfg)
+	if err != nil {
+		return err
+	}
+	ctl, err := control.Listen(a.cfg.Control, a.methods(), a.log)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	db, err := ovsdb.Connect(ctx, ovsdb.Options{
+		Endpoint: a.cfg.OVSDB, TLS: tc, Bridge: a.cfg.Bridge.Name, Log: a.log.WithField("subject", "ovsdb"),
+	})
+	if err != nil {
+		ctl.Close()
+		return fmt.Errorf("database %s: %w", a.cfg.OVSDB, err)
+	}
+	defer db.Close()
+	a.mu.Lock()
+	a.db = db
+	a.mu.Unlock()
+
+	g.Go(func() error { return ctl.Serve(ctx) })
+	g.Go(func() error { return a.watch(ctx) })
+	g.Go(func() error {
+		return openflow.Run(ctx, openflow.Options{
+			Endpoint: a.cfg.OpenFlowEndpoint(), TLS: tc, ControllerID: flows.ControllerID,
+			Log: a.log.WithField("subject", "openflow"),
+		}, a.session)
+	})
+	for _, at := range a.attachments {
+		g.Go(func() error { return at.run(ctx) })
+	}
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// watch follows the database: it brings the bridge to what the configuration
+// asks for, and wakes the session.
+func (a *App) watch(ctx context.Context) error {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.db.Changed():
+		case <-retry.C:
+		}
+		a.changed()
+		if err := a.ensure(ctx); err != nil && ctx.Err() == nil {
+			a.note(err)
+			retry.Reset(time.Second)
+		}
+	}
+}
+
+// changed tells the session that its inputs changed.
+func (a *App) changed() {
+	a.mu.Lock()
+	a.view.inputs++
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// note keeps an error for status and logs it when it is news.
+func (a *App) note(err error) {
+	a.mu.Lock()
+	news := a.view.errText != err.Error()
+	a.view.errText = err.Error()
+	a.mu.Unlock()
+	if news {
+		a.log.WithError(err).Warn("the switch is not as configured")
+	}
+}
+
+// config returns the configuration in force.
+func (a *App) config() *config.Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"ofcontroller/config"
+	"ofcontroller/flows"
+	"ofcontroller/ips/embedded"
+	"ofcontroller/ips/probe"
+	"ofcontroller/ips/rules"
+	"ofcontroller/openflow"
+	"ofcontroller/ovsdb"
+)
+
+// attachment is one IPS with its health.
+type attachment struct {
+	cfg    config.Attachment
+	index  uint16
+	nonce  [8]byte              // proves that a probe is ours
+	engine *embedded.Attachment // nil unless the engine runs in this program
+
+	mu      sync.Mutex
+	tracker *probe.Tracker
+	assumed bool   // counts as up until the first verdict
+	seq     uint64 // last probe sent
+}
+
+func (a *App) newAttachment(c config.Attachment, index uint16) (*attachment, error) {
+	at := &attachment{cfg: c, index: index, assumed: true}
+	if _, err := rand.Read(at.nonce[:]); err != nil {
+		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
+	}
+	at.tracker = probe.New(probeConfig(a.cfg), probe.Unknown)
+	if c.Kind != config.KindEmbedded {
+		return at, nil
+	}
+	set, err := rules.Load(c.Rules)
+	if err != nil {
+		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
+	}
+	at.engine, err = embedded.New(embedded.Options{
+		Name: c.Name, SwitchPort: embedded.PortName(c.Name), Rules: set, Threads: c.Threads, EVE: c.EVE,
+		MTU: 1500 + tagRoom, Log: a.log.WithField("attachment", c.Name),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
+	}
+	return at, nil
+}
+
+func probeConfig(cfg *config.Config) probe.Config {
+	p := cfg.Inspection.Probe
+	return probe.Config{Interval: p.Interval, Timeout: p.Timeout, DownAfter: p.DownAfter, UpAfter: p.UpAfter}
+}
+
+// run runs the engine, where there is one.
+func (at *attachment) run(ctx context.Context) error {
+	if at.engine == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return at.engine.Run(ctx)
+}
+
+// up tells whether frames are handed to the attachment.
+func (at *attachment) up() bool {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	state, _, _ := at.tracker.State()
+	return state == probe.Up || (state == probe.Unknown && at.assumed)
+}
+
+// restart forgets outstanding probes, for a new connection to the switch.
+func (at *attachment) restart(cfg probe.Config) {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	state, _, _ := at.tracker.State()
+	at.tracker = probe.New(cfg, state)
+}
+
+// list returns the attachments.
+func (a *App) list() []*attachment {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.attachments
+}
+
+// assume takes the health that the switch's flows show for attachments without
+// a verdict, so that a restart changes no flow before the first verdict: if
+// there are flows of ours but none to an attachment, it was down.
+func (a *App) assume(h held) {
+	ours, dispatch := false, false
+	for _, b := range h.flows {
+		c := flows.Cookie(b.cookie)
+		ours = ours || c.Ours()
+		dispatch = dispatch || (c.Ours() && c.Category() == flows.CatDispatch && c.Object() != 0)
+	}
+	for _, at := range a.list() {
+		at.mu.Lock()
+		at.assumed = !ours || dispatch
+		at.mu.Unlock()
+		at.restart(probeConfig(a.config()))
+	}
+}
+
+// probe sends probes to every attachment and hears the verdicts of time.
+func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case now := <-timer.C:
+			next := now.Add(time.Second)
+			for _, at := range a.list() {
+				before := at.up()
+				due, err := a.probeOne(ctx, conn, at, now)
+				if err != nil {
+					return err
+				}
+				if due.Before(next) {
+					next = due
+				}
+				if at.up() != before {
+					a.changed()
+				}
+			}
+			timer.Reset(max(time.Until(next), time.Millisecond))
+		}
+	}
+}
+
+// probeOne sends the attachment's next probe when it is due and returns when
+// to look again.
+func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, now time.Time) (time.Time, error) {
+	leg, ok := a.probeLeg(at.cfg)
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	was, _, _ := at.tracker.State()
+	due := at.tracker.Due(now)
+	if due {
+		at.seq++
+		at.tracker.Sent(at.seq, now)
+		if ok {
+			frame := probe.Frame(at.seq, at.nonce, probeOrigin(at.seq), a.probeVLAN(at.seq), at.index)
+			if err := conn.PacketOut(ctx, openflow.PacketOut{InPort: openflow.PortController, Port: leg, Data: frame}); err != nil {
+				return now, fmt.Errorf("probe of %s: %w", at.cfg.Name, err)
+			}
+		}
+	}
+	at.tracker.Tick(now)
+	a.logVerdict(at, was)
+	return at.tracker.Next(), nil
+}
+
+// probeOrigin takes the origins in turn.
+func probeOrigin(seq uint64) uint8 { return uint8(seq%3) + 1 }
+
+// probeVLAN takes the untagged network and a configured VLAN in turn.
+func (a *App) probeVLAN(seq uint64) uint16 {
+	cfg := a.config()
+	if seq/3%2 == 0 || len(cfg.Trunks) == 0 {
+		return 0
+	}
+	vlans := cfg.Trunks[0].VLANs
+	return vlans[len(vlans)-1]
+}
+
+// probeLeg is the port that probes of the attachment go out of; not ok while
+// a leg is missing.
+func (a *App) probeLeg(c config.Attachment) (port uint32, ok bool) {
+	br := a.db.Snapshot().Bridge
+	if br == nil {
+		return 0, false
+	}
+	w := portLookup{bridge: br}
+	legs := w.legs(c)
+	for _, l := range legs {
+		if l.Port.OFPort == 0 {
+			return 0, false
+		}
+	}
+	return legs[0].Port.OFPort, true
+}
+
+// logVerdict logs a change of the verdict. at.mu is held.
+func (a *App) logVerdict(at *attachment, was probe.State) {
+	state, reason, _ := at.tracker.State()
+	if state == was {
+		return
+	}
+	log := a.log.WithField("attachment", at.cfg.Name).WithField("reason", reason)
+	if state == probe.Up {
+		log.Info("attachment is up")
+	} else {
+		log.Warn("attachment is down")
+	}
+}
+
+// events hears what the switch tells of its own accord.
+func (a *App) events(ctx context.Context, conn *openflow.Conn) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e, ok := <-conn.Events():
+			if !ok {
+				return conn.Err()
+			}
+			a.event(e, time.Now())
+		}
+	}
+}
+
+func (a *App) event(e openflow.Event, now time.Time) {
+	switch e := e.(type) {
+	case openflow.PacketIn:
+		if c := flows.Cookie(e.Cookie); c.Ours() && c.Category() == flows.CatProbe {
+			a.returned(e.Data, now)
+		}
+	case openflow.PortStatus:
+		a.changed()
+	}
+}
+
+// returned credits a probe that came back to its attachment. Whatever else the
+// IPS may send in a probe's place fails the nonce.
+func (a *App) returned(frame []byte, now time.Time) {
+	p, err := probe.Parse(frame)
+	if err != nil {
+		return
+	}
+	for _, at := range a.list() {
+		if at.index != p.Attachment || at.nonce != p.Nonce {
+			continue
+		}
+		before := at.up()
+		at.mu.Lock()
+		was, _, _ := at.tracker.State()
+		at.tracker.Returned(p.Seq, now)
+		a.logVerdict(at, was)
+		at.mu.Unlock()
+		if at.up() != before {
+			a.changed()
+		}
+	}
+}
+
+// snapshot is what the flows depend on, taken at one moment.
+type snapshot struct {
+	cfg    *config.Config
+	bridge *ovsdb.Bridge
+	up     map[string]bool
+}
+
+// inputs takes a snapshot. The serial is read first: what changes meanwhile
+// counts as not yet taken.
+func (a *App) inputs() inputs {
+	a.mu.Lock()
+	in := inputs{serial: a.view.inputs, snapshot: snapshot{cfg: a.cfg, up: map[string]bool{}}}
+	a.mu.Unlock()
+	in.bridge = a.db.Snapshot().Bridge
+	for _, at := range a.list() {
+		in.up[at.cfg.Name] = at.up()
+	}
+	return in
+}
+
+// ready tells whether the engine's port exists.
+func (at *attachment) ready() bool {
+	select {
+	case <-at.engine.Ready():
+		return true
+	default:
+		return false
+	}
+}

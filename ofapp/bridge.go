@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ofcontroller/config"
+	"ofcontroller/flows"
+	"ofcontroller/ovsdb"
+)
+
+// ensureTimeout bounds one attempt to bring the bridge to its specification;
+// ovs-vswitchd answers within milliseconds when it runs.
+const ensureTimeout = 10 * time.Second
+
+// ensure brings the bridge, its ports and its table settings to what the
+// configuration asks for. It does nothing when all is as it should be.
+func (a *App) ensure(ctx context.Context) error {
+	a.ensuring.Lock()
+	defer a.ensuring.Unlock()
+	if !a.db.Snapshot().Connected {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
+	defer cancel()
+	done, err := a.db.Ensure(ctx, a.spec())
+	for _, what := range done {
+		a.log.WithField("bridge", a.config().Bridge.Name).Info(what)
+	}
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
+	}
+	a.sizeAttachments()
+	return nil
+}
+
+// spec is what the configuration asks of the database.
+func (a *App) spec() ovsdb.Spec {
+	cfg := a.config()
+	s := ovsdb.Spec{Create: cfg.Bridge.Create, DatapathType: cfg.Bridge.DatapathType, Tables: a.tables(cfg)}
+	for _, u := range cfg.Uplinks {
+		s.Ports = append(s.Ports, ovsdb.PortSpec{Name: u.Port})
+	}
+	for _, t := range cfg.Trunks {
+		s.Ports = append(s.Ports, ovsdb.PortSpec{Name: t.Port})
+	}
+	for _, at := range a.list() {
+		for _, name := range attachmentPorts(at.cfg) {
+			own := at.engine != nil
+			if own && !at.ready() {
+				continue
+			}
+			s.Ports = append(s.Ports, ovsdb.PortSpec{Name: name, Own: own})
+		}
+	}
+	return s
+}
+
+// tables names the tables and bounds those that the switch fills itself: the
+// limit over all ports stands there, the limit of a port in the learn actions.
+func (a *App) tables(cfg *config.Config) map[int]ovsdb.Table {
+	static := 0
+	g, _ := gateway(cfg, a.db.Snapshot().Bridge, nil)
+	for _, f := range flows.Build(g) {
+		if f.Table == flows.TableMAC {
+			static++
+		}
+	}
+	out := map[int]ovsdb.Table{}
+	for _, i := range flows.Tables() {
+		t := ovsdb.Table{Name: i.Name}
+		switch limit := cfg.Forwarding.MACLimit; i.Table {
+		case flows.TableMAC:
+			limit += static
+			t.FlowLimit = &limit
+		case flows.TableSources:
+			t.FlowLimit = &limit
+		}
+		out[int(i.Table)] = t
+	}
+	return out
+}
+
+// sizeAttachments gives the ports that this program makes the MTU of the
+// largest guest, and room for the carrier tag and one more.
+func (a *App) sizeAttachments() {
+	br := a.db.Snapshot().Bridge
+	if br == nil {
+		return
+	}
+	mtu := guestMTU(a.config(), br)
+	if mtu == 0 {
+		return
+	}
+	for _, at := range a.list() {
+		if at.engine != nil {
+			at.engine.SetMTU(mtu + tagRoom)
+		}
+	}
+}
+
+// tagRoom is what a frame to the IPS may be longer than at the guest's port:
+// the carrier tag and, since an MTU does not count the first tag, the guest's
+// own.
+const tagRoom = 8
+
+func guestMTU(cfg *config.Config, br *ovsdb.Bridge) int {
+	mtu := 0
+	for _, u := range cfg.Uplinks {
+		mtu = max(mtu, br.Interfaces[u.Port].MTU)
+	}
+	for _, t := range cfg.Trunks {
+		mtu = max(mtu, br.Interfaces[t.Port].MTU)
+	}
+	if cfg.Local.Enabled {
+		mtu = max(mtu, br.Interfaces[br.Name].MTU)
+	}
+	return mtu
+}

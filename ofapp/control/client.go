@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// Call asks the program that listens on the socket. An answer that is an
+// error comes back as one, with the program's words.
+func Call(ctx context.Context, path, method string, args ...string) (string, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return "", fmt.Errorf("no ofcontroller answers on %s (is it running, and is this its configuration?): %w", path, err)
+	}
+	defer c.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = c.SetDeadline(deadline)
+	} else {
+		_ = c.SetDeadline(time.Now().Add(callTime))
+	}
+	if args == nil {
+		args = []string{}
+	}
+	if err := json.NewEncoder(c).Encode(request{ID: json.RawMessage("0"), Method: method, Params: args}); err != nil {
+		return "", fmt.Errorf("ask %s: %w", path, err)
+	}
+	var out response
+	if err := json.NewDecoder(c).Decode(&out); err != nil {
+		return "", fmt.Errorf("answer of %s: %w", path, err)
+	}
+	if out.Error != nil {
+		return "", errors.New(*out.Error)
+	}
+	if out.Result == nil {
+		return "", fmt.Errorf("answer of %s has neither result nor error", path)
+	}
+	return *out.Result, nil
+}

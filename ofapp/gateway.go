@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+
+	"ofcontroller/config"
+	"ofcontroller/flows"
+	"ofcontroller/ips/embedded"
+	"ofcontroller/ovsdb"
+)
+
+// maxOFPort is the highest number of a physical port in 16-bit OpenFlow port
+// fields (OFPP_MAX, OpenFlow 1.0, 5.2.1).
+const maxOFPort = 0xff00
+
+// gateway joins the configuration with what is known of the ports and of the
+// attachments' health. It also names what is not as it should be.
+func gateway(cfg *config.Config, br *ovsdb.Bridge, up map[string]bool) (flows.Gateway, []string) {
+	w := portLookup{bridge: br}
+	g := flows.Gateway{
+		Uplink:          w.port(cfg.Uplinks[0].Port),
+		OpenOnFailure:   cfg.Inspection.OnFailure == config.Open,
+		EastWest:        cfg.Forwarding.EastWest,
+		MACAging:        uint16(cfg.Forwarding.MACAging.Seconds()),
+		MACLimitPerPort: uint32(cfg.Forwarding.MACLimitPerPort),
+		Local:           flows.Local{Enabled: cfg.Local.Enabled && br != nil, VLAN: cfg.Local.VLAN},
+	}
+	if g.Local.Enabled {
+		g.Local.MAC = w.localMAC()
+	}
+	for _, t := range cfg.Trunks {
+		g.Trunks = append(g.Trunks, w.trunk(t))
+	}
+	w.dropContested(g.Trunks)
+	for _, at := range cfg.Inspection.Attachments {
+		g.Attachments = append(g.Attachments, flows.Attachment{
+			Name: at.Name, Up: up[at.Name], Legs: w.legs(at),
+		})
+	}
+	for _, l := range cfg.Inspection.Policy {
+		g.Policy = append(g.Policy, policyLine(l))
+	}
+	return g, w.faults
+}
+
+// portLookup finds ports of the configuration on the bridge.
+type portLookup struct {
+	bridge *ovsdb.Bridge
+	faults []string
+}
+
+func (w *portLookup) fault(format string, a ...any) {
+	w.faults = append(w.faults, fmt.Sprintf(format, a...))
+}
+
+func (w *portLookup) port(name string) flows.Port {
+	p := flows.Port{Name: name}
+	if w.bridge == nil {
+		return p
+	}
+	switch i, ok := w.bridge.Interfaces[name]; {
+	case !ok:
+		w.fault("port %s is not on bridge %s", name, w.bridge.Name)
+	case i.Error != "":
+		w.fault("port %s: %s", name, i.Error)
+	case i.OFPort == 0:
+		w.fault("port %s has no OpenFlow port yet", name)
+	case i.OFPort >= maxOFPort:
+		w.fault("port %s has the OpenFlow port %d, above %d", name, i.OFPort, maxOFPort-1)
+	default:
+		p.OFPort = i.OFPort
+	}
+	return p
+}
+
+func (w *portLookup) localMAC() flows.MAC {
+	text := w.bridge.Interfaces[w.bridge.Name].MAC
+	mac, err := net.ParseMAC(text)
+	if err != nil || len(mac) != 6 {
+		w.fault("the MAC of %s is not known", w.bridge.Name)
+		return flows.MAC{}
+	}
+	return flows.MAC(mac)
+}
+
+func (w *portLookup) trunk(t config.Trunk) flows.Trunk {
+	out := flows.Trunk{Port: w.port(t.Port), VLANs: t.VLANs, Native: t.NativeVLAN}
+	for _, m := range t.MACs {
+		out.MACs = append(out.MACs, flows.MAC(m))
+	}
+	if w.bridge == nil {
+		return out
+	}
+	if text := w.bridge.Interfaces[t.Port].AttachedMAC; text != "" {
+		mac, err := net.ParseMAC(text)
+		if err != nil || len(mac) != 6 || mac[0]&1 == 1 {
+			w.fault("port %s: external_ids:attached-mac %q is not a unicast MAC", t.Port, text)
+			return out
+		}
+		out.MACs = append(out.MACs, flows.MAC(mac))
+	}
+	return out
+}
+
+// dropContested takes away addresses that two trunk ports of one VLAN claim:
+// the first port keeps them. The configuration cannot say so, but
+// external_ids:attached-mac of the ports can.
+func (w *portLookup) dropContested(trunks []flows.Trunk) {
+	type place struct {
+		vlan uint16
+		mac  flows.MAC
+	}
+	owner := map[place]string{}
+	for i := range trunks {
+		t := &trunks[i]
+		kept := t.MACs[:0:0]
+		for _, m := range t.MACs {
+			other := ""
+			for _, v := range t.VLANs {
+				if o := owner[place{v, m}]; o != "" && o != t.Name {
+					other = o
+				}
+			}
+			if other != "" {
+				w.fault("address %s of port %s already belongs to port %s", m, t.Name, other)
+				continue
+			}
+			for _, v := range t.VLANs {
+				owner[place{v, m}] = t.Name
+			}
+			kept = append(kept, m)
+		}
+		t.MACs = kept
+	}
+}
+
+// legs gives the attachment's ports. A two-legged one takes frames at its port
+// and gives them back at its return port.
+func (w *portLookup) legs(at config.Attachment) []flows.Leg {
+	switch {
+	case at.Kind == config.KindEmbedded:
+		return []flows.Leg{{Port: w.port(embedded.PortName(at.Name)), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
+	case at.ReturnPort == "":
+		return []flows.Leg{{Port: w.port(at.Port), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
+	}
+	return []flows.Leg{
+		{Port: w.port(at.Port), Sends: flows.AllOrigins},
+		{Port: w.port(at.ReturnPort), Returns: flows.AllOrigins},
+	}
+}
+
+func policyLine(l config.PolicyLine) flows.PolicyLine {
+	out := flows.PolicyLine{VLAN: l.VLAN, IP: l.IP, Proto: policyProto(l.Proto), Port: l.Port}
+	switch l.Action {
+	case config.ActionBypass:
+		out.Action = flows.Bypass
+	case config.ActionDrop:
+		out.Action = flows.DropFrame
+	}
+	return out
+}
+
+func policyProto(name string) flows.Proto {
+	switch name {
+	case "":
+		return flows.ProtoAny
+	case "tcp":
+		return flows.ProtoTCP
+	case "udp":
+		return flows.ProtoUDP
+	case "sctp":
+		return flows.ProtoSCTP
+	case "icmp":
+		return flows.ProtoICMP
+	}
+	n, err := strconv.Atoi(name)
+	if err != nil {
+		panic(fmt.Sprintf("ofapp: protocol %q passed validation", name))
+	}
+	return flows.Proto(n)
+}
+
+// Preview gives the flows of a configuration without a switch: ports get the
+// OpenFlow port numbers 1, 2, … in the order uplinks, trunks, attachments, and
+// every attachment counts as up. names tells the numbers.
+func Preview(cfg *config.Config) (fs []flows.Flow, names []flows.Port) {
+	br := &ovsdb.Bridge{Name: cfg.Bridge.Name, Interfaces: map[string]ovsdb.Interface{}}
+	number := func(name string) {
+		p := flows.Port{Name: name, OFPort: uint32(len(names) + 1)}
+		names = append(names, p)
+		br.Interfaces[name] = ovsdb.Interface{Name: name, OFPort: p.OFPort}
+	}
+	for _, u := range cfg.Uplinks {
+		number(u.Port)
+	}
+	for _, t := range cfg.Trunks {
+		number(t.Port)
+	}
+	up := map[string]bool{}
+	for _, at := range cfg.Inspection.Attachments {
+		up[at.Name] = true
+		for _, port := range attachmentPorts(at) {
+			number(port)
+		}
+	}
+	br.Interfaces[cfg.Bridge.Name] = ovsdb.Interface{Name: cfg.Bridge.Name, MAC: "02:00:00:00:00:01"}
+	g, _ := gateway(cfg, br, up)
+	return flows.Build(g), names
+}
+
+// attachmentPorts names the bridge ports of an attachment.
+func attachmentPorts(at config.Attachment) []string {
+	switch {
+	case at.Kind == config.KindEmbedded:
+		return []string{embedded.PortName(at.Name)}
+	case at.ReturnPort == "":
+		return []string{at.Port}
+	}
+	return []string{at.Port, at.ReturnPort}
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"fmt"
+	"slices"
+
+	"ofcontroller/config"
+	"ofcontroller/ips/rules"
+)
+
+// Reload reads the configuration again and puts it in force: the next sync
+// sends what differs, as one bundle. A bad configuration, or one that needs a
+// restart, is refused whole and the old one runs on.
+func (a *App) Reload() error {
+	next, err := a.o.Load()
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	old := a.config()
+	if key := needsRestart(old, next); key != "" {
+		return fmt.Errorf("configuration: %s can't be changed while running; restart ofcontroller, which leaves traffic alone", key)
+	}
+	sets := map[string]*rules.Set{}
+	for _, at := range next.Inspection.Attachments {
+		if at.Kind != config.KindEmbedded {
+			continue
+		}
+		set, err := rules.Load(at.Rules)
+		if err != nil {
+			return fmt.Errorf("attachment %s: %w", at.Name, err)
+		}
+		sets[at.Name] = set
+	}
+	a.mu.Lock()
+	a.cfg = next
+	a.mu.Unlock()
+	for _, at := range a.list() {
+		for _, c := range next.Inspection.Attachments {
+			if c.Name == at.cfg.Name {
+				at.cfg = c
+			}
+		}
+		at.restart(probeConfig(next))
+		if at.engine != nil {
+			at.engine.Replace(sets[at.cfg.Name])
+			at.engine.Reopen()
+		}
+	}
+	a.changed()
+	a.log.Info("configuration read again")
+	return nil
+}
+
+// needsRestart names a key whose change a running process can't follow.
+func needsRestart(old, next *config.Config) string {
+	attachment := func(x, y config.Attachment) bool {
+		x.Rules, y.Rules, x.Line, y.Line = nil, nil, 0, 0
+		return x.Name == y.Name && x.Kind == y.Kind && x.Port == y.Port && x.ReturnPort == y.ReturnPort &&
+			x.Threads == y.Threads && x.EVE == y.EVE
+	}
+	switch {
+	case old.OVSDB != next.OVSDB:
+		return "ovsdb"
+	case old.OpenFlowEndpoint() != next.OpenFlowEndpoint():
+		return "openflow"
+	case old.TLS != next.TLS:
+		return "tls"
+	case old.Bridge.Name != next.Bridge.Name:
+		return "bridge.name"
+	case old.Control != next.Control:
+		return "control"
+	case old.Metrics != next.Metrics:
+		return "metrics"
+	case !slices.EqualFunc(old.Inspection.Attachments, next.Inspection.Attachments, attachment):
+		return "inspection.attachments"
+	}
+	return ""
+}

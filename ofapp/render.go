@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// Table writes the status for a person.
+func (s Status) Table() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	yes := map[bool]string{true: "yes", false: "no"}
+	fmt.Fprintf(w, "bridge\t%s (Open vSwitch %s)\n", s.Bridge, s.Switch)
+	fmt.Fprintf(w, "connected\t%s\n", yes[s.Connected])
+	fmt.Fprintf(w, "converged\t%s\n", yes[s.Converged])
+	fmt.Fprintf(w, "flows\t%d\n", s.Flows)
+	fmt.Fprintf(w, "MACs\t%d\n", s.MACs)
+	fmt.Fprintf(w, "on failure\t%s\n", s.OnFailure)
+	for _, a := range s.Attachments {
+		fmt.Fprintf(w, "attachment\t%s (%s): %s, round trip %d µs", a.Name, a.Kind, a.State, a.RTTus)
+		if a.Reason != "" {
+			fmt.Fprintf(w, ", %s", a.Reason)
+		}
+		fmt.Fprintln(w)
+		if e := a.Engine; e != nil {
+			fmt.Fprintf(w, "\t%d frames in, %d out, %d dropped, %d rejected, %d lost, %d alerts\n",
+				e.In, e.Out, e.Dropped, e.Rejected, e.Lost, e.Alerts)
+		}
+	}
+	for _, p := range s.Ports {
+		fmt.Fprintf(w, "port\t%s: %s, OpenFlow port %d, link %s\n", p.Name, p.Role, p.OFPort, p.Link)
+	}
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "problem\t%s\n", p)
+	}
+	if s.LastError != "" {
+		fmt.Fprintf(w, "last error\t%s\n", s.LastError)
+	}
+	w.Flush()
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// MACTable is a list of addresses that prints itself.
+type MACTable []MAC
+
+// Table writes the addresses for a person.
+func (t MACTable) Table() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "VLAN\tMAC\tWHERE\tPORT\tSTATIC\tAGE")
+	for _, m := range t {
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%t\t%ds\n", m.VLAN, m.MAC, m.Where, m.Port, m.Static, m.AgeS)
+	}
+	w.Flush()
+	return strings.TrimRight(b.String(), "\n")
+}

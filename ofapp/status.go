@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"time"
+
+	"ofcontroller/flows"
+	"ofcontroller/ips/probe"
+	"ofcontroller/openflow"
+	"ofcontroller/ovsdb"
+)
+
+// Status is the gateway's state in one look.
+type Status struct {
+	Converged   bool               `json:"converged"` // the switch holds what is asked for, and every attachment has a verdict
+	Connected   bool               `json:"connected"` // OpenFlow channel and database
+	Bridge      string             `json:"bridge"`
+	Flows       int                `json:"flows"` // wanted, without what the switch learned
+	Attachments []AttachmentStatus `json:"attachments"`
+	MACs        int                `json:"macs"`
+	Ports       []PortStatus       `json:"ports"`
+	OnFailure   string             `json:"on_failure"`
+	Switch      string             `json:"switch"`   // version of Open vSwitch
+	Repairs     uint64             `json:"repairs"`  // flows that others changed and that were put right
+	Problems    []string           `json:"problems"` // what is not as configured
+	UptimeS     int                `json:"uptime_s"` // seconds
+	Version     string             `json:"version"`  // of this program
+	LastError   string             `json:"last_error,omitempty"`
+}
+
+// AttachmentStatus is the state of one IPS.
+type AttachmentStatus struct {
+	Name   string          `json:"name"`
+	Kind   string          `json:"kind"`
+	State  string          `json:"state"`  // up or down
+	RTTus  int64           `json:"rtt_us"` // of the last probe, microseconds
+	Reason string          `json:"reason"`
+	SinceS int             `json:"since_s"` // seconds in this state
+	Engine *EngineCounters `json:"engine,omitempty"`
+}
+
+// EngineCounters are the counters of the embedded engine, in frames.
+type EngineCounters struct {
+	In       uint64 `json:"in"`
+	Out      uint64 `json:"out"`
+	Dropped  uint64 `json:"dropped"`  // by a rule
+	Rejected uint64 `json:"rejected"` // by a rule, with a reset
+	Lost     uint64 `json:"lost"`     // full queues, of the engine or the kernel
+	Alerts   uint64 `json:"alerts"`
+}
+
+// PortStatus is the state of a configured port.
+type PortStatus struct {
+	Name   string `json:"name"`
+	Role   string `json:"role"` // uplink, trunk, local or ips
+	OFPort uint32 `json:"ofport"`
+	Link   string `json:"link"` // up, down or missing
+}
+
+// Status looks at everything. The count of addresses needs the switch and is
+// left at 0 when it does not answer.
+func (a *App) Status(ctx context.Context) Status {
+	db := a.db.Snapshot()
+	a.mu.Lock()
+	v, cfg, conn := a.view, a.cfg, a.conn
+	a.mu.Unlock()
+	s := Status{
+		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
+		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
+		UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
+		Ports: portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
+	}
+	s.Converged = s.Connected && v.synced && v.serial == v.inputs
+	for _, at := range a.list() {
+		as, judged := at.status()
+		s.Attachments = append(s.Attachments, as)
+		s.Converged = s.Converged && judged
+	}
+	if conn != nil {
+		s.MACs, _ = countMACs(ctx, conn, v.wanted)
+	}
+	return s
+}
+
+// countMACs asks the switch how many addresses it knows, without moving them.
+// The host's own address is none of them.
+func countMACs(ctx context.Context, conn *openflow.Conn, wanted []flows.Flow) (int, error) {
+	tables, err := conn.TableStats(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, t := range tables {
+		if t.Table == uint8(flows.TableMAC) {
+			n += int(t.Active)
+		}
+	}
+	for _, f := range wanted {
+		if f.Table == flows.TableMAC && f.Cookie.Object() == flows.LocalPort {
+			n--
+		}
+	}
+	return max(n, 0), nil
+}
+
+// status tells the state and whether there is a verdict.
+func (at *attachment) status() (AttachmentStatus, bool) {
+	at.mu.Lock()
+	state, reason, since := at.tracker.State()
+	last, _ := at.tracker.RTT()
+	at.mu.Unlock()
+	s := AttachmentStatus{
+		Name: at.cfg.Name, Kind: at.cfg.Kind, State: "down", Reason: reason, RTTus: last.Microseconds(),
+	}
+	if state == probe.Up {
+		s.State = "up"
+	}
+	if !since.IsZero() {
+		s.SinceS = int(time.Since(since).Seconds())
+	}
+	if at.engine != nil {
+		st := at.engine.Stats()
+		s.Engine = &EngineCounters{
+			In: st.In, Out: st.Out, Dropped: st.Dropped, Rejected: st.Rejected, Alerts: st.Alerts,
+			Lost: st.QueueDropped + st.KernelDropped,
+		}
+	}
+	return s, state != probe.Unknown
+}
+
+// role is a configured port with what it is for.
+type role struct{ name, role string }
+
+func (a *App) roles() []role {
+	cfg := a.config()
+	var out []role
+	for _, u := range cfg.Uplinks {
+		out = append(out, role{u.Port, "uplink"})
+	}
+	for _, t := range cfg.Trunks {
+		out = append(out, role{t.Port, "trunk"})
+	}
+	if cfg.Local.Enabled {
+		out = append(out, role{cfg.Bridge.Name, "local"})
+	}
+	for _, at := range cfg.Inspection.Attachments {
+		for _, p := range attachmentPorts(at) {
+			out = append(out, role{p, "ips"})
+		}
+	}
+	return out
+}
+
+func portStates(bridge string, roles []role, br *ovsdb.Bridge) []PortStatus {
+	out := make([]PortStatus, 0, len(roles))
+	for _, r := range roles {
+		p := PortStatus{Name: r.name, Role: r.role, Link: "missing"}
+		if br != nil {
+			if i, ok := br.Interfaces[r.name]; ok && (i.OFPort != 0 || r.name == bridge) {
+				p.OFPort, p.Link = i.OFPort, "down"
+				if i.LinkUp {
+					p.Link = "up"
+				}
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"fmt"
+
+	"ofcontroller/flows"
+	"ofcontroller/openflow"
+)
+
+// flowKey is a flow's identity on the switch (OpenFlow 1.3.5, 5.2).
+type flowKey struct {
+	table    uint8
+	priority uint16
+	match    string // canonical TLVs
+}
+
+// flowBody is all else that makes two flows the same.
+type flowBody struct {
+	cookie       uint64
+	idle, hard   uint16 // seconds
+	flags        uint16
+	instructions string // as the switch gives them back
+}
+
+// flowTable is a set of flows in the switch's own terms.
+type flowTable map[flowKey]flowBody
+
+// wantedTable is what the switch should hold, with the messages that put it
+// there.
+type wantedTable struct {
+	flows flowTable
+	mods  map[flowKey]openflow.FlowMod
+	text  map[flowKey]flows.Flow
+	order []flowKey
+}
+
+// wanted encodes the flows.
+func wanted(fs []flows.Flow) (wantedTable, error) {
+	w := wantedTable{
+		flows: make(flowTable, len(fs)),
+		mods:  make(map[flowKey]openflow.FlowMod, len(fs)),
+		text:  make(map[flowKey]flows.Flow, len(fs)),
+		order: make([]flowKey, 0, len(fs)),
+	}
+	for _, f := range fs {
+		mod, err := encode(f)
+		if err != nil {
+			return w, err
+		}
+		match, instructions, err := mod.Encode()
+		if err != nil {
+			return w, fmt.Errorf("flow %s: %w", f, err)
+		}
+		k := flowKey{mod.Table, mod.Priority, string(match)}
+		if other, ok := w.text[k]; ok {
+			return w, fmt.Errorf("two flows for one match: %s and %s", other, f)
+		}
+		w.flows[k] = flowBody{mod.Cookie, mod.IdleTimeout, mod.HardTimeout, mod.Flags, string(instructions)}
+		w.mods[k], w.text[k] = mod, f
+		w.order = append(w.order, k)
+	}
+	return w, nil
+}
+
+// learnedFlow is a flow that the switch put in by a learn action of ours.
+type learnedFlow struct {
+	key    flowKey
+	cookie flows.Cookie
+}
+
+// held is what a dump found.
+type held struct {
+	flows   flowTable
+	learned []learnedFlow
+	foreign int // flows with cookies that are not ours
+}
+
+// dump reads all flows of the switch.
+func dump(ctx context.Context, conn *openflow.Conn) (held, error) {
+	h := held{flows: flowTable{}}
+	err := conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
+		k := flowKey{s.Table, s.Priority, string(s.Match)}
+		c := flows.Cookie(s.Cookie)
+		if c.Learned() {
+			h.learned = append(h.learned, learnedFlow{k, c})
+			return nil
+		}
+		if !c.Ours() {
+			h.foreign++
+		}
+		h.flows[k] = flowBody{s.Cookie, s.IdleTimeout, s.HardTimeout, s.Flags, string(s.Instructions)}
+		return nil
+	})
+	if err != nil {
+		return held{}, fmt.Errorf("dump flows: %w", err)
+	}
+	return h, nil
+}
+
+// change is the difference between what is wanted and what is there.
+type change struct {
+	mods                    []openflow.Mod
+	added, changed, removed []flowKey
+}
+
+func (c change) empty() bool { return len(c.mods) == 0 }
+
+// diff gives the messages that turn present into wanted. A flow whose actions
+// alone differ is modified in place and keeps its counters.
+func diff(present flowTable, w wantedTable) (change, error) {
+	var c change
+	for _, k := range w.order {
+		want := w.flows[k]
+		have, ok := present[k]
+		if ok && have == want {
+			continue
+		}
+		mod := w.mods[k]
+		if ok {
+			c.changed = append(c.changed, k)
+			have.instructions = want.instructions
+			if have == want {
+				mod.Command = openflow.FlowModifyStrict
+			}
+		} else {
+			c.added = append(c.added, k)
+		}
+		c.mods = append(c.mods, mod)
+	}
+	for k := range present {
+		if _, ok := w.flows[k]; ok {
+			continue
+		}
+		mod, err := deletion(k)
+		if err != nil {
+			return change{}, err
+		}
+		c.removed = append(c.removed, k)
+		c.mods = append(c.mods, mod)
+	}
+	return c, nil
+}
+
+// deletion deletes just this flow.
+func deletion(k flowKey) (openflow.FlowMod, error) {
+	match, err := openflow.ParseMatch([]byte(k.match))
+	if err != nil {
+		return openflow.FlowMod{}, fmt.Errorf("match of a flow in table %d: %w", k.table, err)
+	}
+	return openflow.FlowMod{
+		Command: openflow.FlowDeleteStrict, Table: k.table, Priority: k.priority, Match: match,
+	}, nil
+}
+
+// stale deletes learned flows that no longer lead to a port which carries
+// their VLAN: the port has gone or changed its number, or the configuration
+// took the VLAN away.
+func stale(learned []learnedFlow, g flows.Gateway) ([]openflow.Mod, error) {
+	carries := map[uint32]map[uint16]bool{}
+	add := func(port uint32, vlans ...uint16) {
+		if carries[port] == nil {
+			carries[port] = map[uint16]bool{}
+		}
+		for _, v := range vlans {
+			carries[port][v] = true
+		}
+	}
+	for _, t := range g.Trunks {
+		if t.OFPort != 0 {
+			add(t.OFPort, t.VLANs...)
+		}
+	}
+	if g.Uplink.OFPort != 0 && g.Local.Enabled {
+		add(g.Uplink.OFPort, g.Local.VLAN)
+	}
+	var mods []openflow.Mod
+	for _, l := range learned {
+		match, err := openflow.ParseMatch([]byte(l.key.match))
+		if err != nil {
+			return nil, fmt.Errorf("match of a learned flow: %w", err)
+		}
+		v, _, _ := match.RegValue(int(flows.Reg2))
+		if carries[l.cookie.Object()][uint16(v)] {
+			continue
+		}
+		mods = append(mods, openflow.FlowMod{
+			Command: openflow.FlowDeleteStrict, Table: l.key.table, Priority: l.key.priority, Match: match,
+		})
+	}
+	return mods, nil
+}
