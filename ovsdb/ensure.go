@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ovsdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+)
+
+// Ensure brings the bridge to the spec, in one transaction that holds only what differs (none when nothing does), and waits
+// until ovs-vswitchd has applied what the database holds, this change among it (cur_cfg has reached next_cfg;
+// ovs-vswitchd.conf.db(5), Open_vSwitch, Configuration). After it returned without an error, Snapshot shows the result.
+//
+// A missing bridge is created with its local port. fail_mode=secure keeps the switch from forwarding by itself while the
+// controller is away; other_config:disable-in-band=true keeps hidden flows out.
+//
+// It returns what it changed, for the log, also beside an error that came after the transaction: then the change is made
+// but ovs-vswitchd was not seen to apply it. Errors are ErrNotConnected, ErrNoBridge, ErrNotInitialized, ErrPortElsewhere
+// (nothing was changed), the server's own, and the context's. When the connection is lost during the transaction it is not
+// known whether that was carried out. Any error may be met by calling again: what is there already is not changed again.
+func (c *Client) Ensure(ctx context.Context, spec Spec) ([]string, error) {
+	select { // one at a time
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c.mu.Lock()
+	s := c.session
+	c.mu.Unlock()
+	if s == nil {
+		return nil, fmt.Errorf("ensure bridge %s: %w", c.options.Bridge, ErrNotConnected)
+	}
+	ctx, cancel := s.bind(ctx)
+	defer cancel(nil)
+	changes, err := c.ensure(ctx, s, spec)
+	if err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, ErrNotConnected) {
+			err = cause
+		}
+		return changes, fmt.Errorf("ensure bridge %s: %w", c.options.Bridge, err)
+	}
+	return changes, nil
+}
+
+func (c *Client) ensure(ctx context.Context, s *session, spec Spec) ([]string, error) {
+	p, err := s.plan(ctx, c.options.Bridge, spec)
+	if err != nil {
+		return nil, err
+	}
+	changes := p.changes()
+	next := p.root.NextCfg
+	if len(changes) > 0 {
+		if next, err = s.commit(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.applied(ctx, next); err != nil {
+		return changes, err
+	}
+	c.publish(s)
+	return changes, nil
+}
+
+// bind returns a context that ends with the connection as well, with the cause ErrNotConnected: the library would otherwise
+// hold a call to a hanging server for as long as the caller's context lasts, and the connection with it.
+func (s *session) bind(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.ending:
+			cancel(ErrNotConnected)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// plan reads the rows, as they are now and whole, and compares them with the spec.
+func (s *session) plan(ctx context.Context, bridge string, spec Spec) (plan, error) {
+	for {
+		if err := s.sync(ctx); err != nil {
+			return plan{}, err
+		}
+		p, err := makePlan(s.rows(), bridge, spec)
+		if !errors.Is(err, errTorn) {
+			return p, err
+		}
+	}
+}
+
+// commit carries out the plan and returns the next_cfg that stands for it.
+func (s *session) commit(ctx context.Context, p plan) (int, error) {
+	ops, err := p.operations(s.ovs)
+	if err != nil {
+		return 0, err
+	}
+	results, err := s.ovs.Transact(ctx, ops...)
+	if errors.Is(err, client.ErrNotConnected) {
+		return 0, ErrNotConnected
+	}
+	if err != nil {
+		return 0, fmt.Errorf("transaction of %d operations: %w", len(ops), err)
+	}
+	if failed, err := ovsdb.CheckOperationResults(results, ops); err != nil {
+		details := []error{err}
+		for _, f := range failed {
+			details = append(details, f)
+		}
+		return 0, fmt.Errorf("transaction of %d operations: %w", len(ops), errors.Join(details...))
+	}
+	last := results[len(ops)-1]
+	if len(last.Rows) == 1 {
+		switch next := last.Rows[0]["next_cfg"].(type) {
+		case int:
+			return next, nil
+		case float64:
+			return int(next), nil
+		}
+	}
+	return 0, fmt.Errorf("next_cfg: unexpected reply %v", last.Rows)
+}
+
+// applied waits until ovs-vswitchd has reached the configuration, and the cache shows all that it wrote with it.
+func (s *session) applied(ctx context.Context, next int) error {
+	for {
+		change := s.change()
+		current := 0
+		if root := s.root(); root != nil {
+			current = root.CurCfg
+		}
+		if current >= next {
+			// One row of an update was seen; after this, all of it is in the cache.
+			return s.sync(ctx)
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return fmt.Errorf("ovs-vswitchd has not applied the configuration (cur_cfg %d, wanted %d), is it running?: %w",
+				current, next, context.Cause(ctx))
+		}
+	}
+}
