@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -122,6 +123,15 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
+// readyPause is the rest between two looks at whether the engines have made
+// their ports.
+const readyPause = 50 * time.Millisecond
+
+// ready tells whether all attachments' ports can be put on the bridge.
+func (a *App) ready() bool {
+	return !slices.ContainsFunc(a.list(), func(at *attachment) bool { return !at.ready() })
+}
+
 // watch follows the database: it brings the bridge to what the configuration
 // asks for, and wakes the session.
 func (a *App) watch(ctx context.Context) error {
@@ -138,6 +148,8 @@ func (a *App) watch(ctx context.Context) error {
 		if err := a.ensure(ctx); err != nil && ctx.Err() == nil {
 			a.note(err)
 			retry.Reset(time.Second)
+		} else if !a.ready() {
+			retry.Reset(readyPause)
 		}
 	}
 }

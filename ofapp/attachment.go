@@ -45,8 +45,7 @@ func (a *App) newAttachment(c config.Attachment, index uint16) (*attachment, err
 		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
 	}
 	at.engine, err = embedded.New(embedded.Options{
-		Name: c.Name, SwitchPort: embedded.PortName(c.Name), Rules: set, Threads: c.Threads, EVE: c.EVE,
-		MTU: 1500 + tagRoom, Log: a.log.WithField("attachment", c.Name),
+		Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Log: a.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
@@ -273,12 +272,6 @@ func (a *App) inputs() inputs {
 	return in
 }
 
-// ready tells whether the engine's port exists.
-func (at *attachment) ready() bool {
-	select {
-	case <-at.engine.Ready():
-		return true
-	default:
-		return false
-	}
-}
+// ready tells whether the attachment's ports can be put on the bridge: a port
+// that this program makes itself has to exist first.
+func (at *attachment) ready() bool { return at.engine == nil || at.engine.Stats().Running }

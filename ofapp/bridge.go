@@ -5,6 +5,7 @@ package ofapp
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"ofcontroller/config"
@@ -27,14 +28,13 @@ func (a *App) ensure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
 	done, err := a.db.Ensure(ctx, a.spec())
-	for _, what := range done {
-		a.log.WithField("bridge", a.config().Bridge.Name).Info(what)
+	if len(done) > 0 {
+		a.log.WithField("bridge", a.config().Bridge.Name).WithField("changes", strings.Join(done, "; ")).Info("bridge set up")
 	}
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
 	}
-	a.sizeAttachments()
-	return nil
+	return a.sizeAttachments()
 }
 
 // spec is what the configuration asks of the database.
@@ -49,11 +49,9 @@ func (a *App) spec() ovsdb.Spec {
 	}
 	for _, at := range a.list() {
 		for _, name := range attachmentPorts(at.cfg) {
-			own := at.engine != nil
-			if own && !at.ready() {
-				continue
+			if at.ready() {
+				s.Ports = append(s.Ports, ovsdb.PortSpec{Name: name, Own: at.engine != nil})
 			}
-			s.Ports = append(s.Ports, ovsdb.PortSpec{Name: name, Own: own})
 		}
 	}
 	return s
@@ -84,28 +82,27 @@ func (a *App) tables(cfg *config.Config) map[int]ovsdb.Table {
 	return out
 }
 
-// sizeAttachments gives the ports that this program makes the MTU of the
-// largest guest, and room for the carrier tag and one more.
-func (a *App) sizeAttachments() {
+// sizeAttachments gives the ports that this program makes room for the
+// largest guest's frames.
+func (a *App) sizeAttachments() error {
 	br := a.db.Snapshot().Bridge
 	if br == nil {
-		return
+		return nil
 	}
 	mtu := guestMTU(a.config(), br)
 	if mtu == 0 {
-		return
+		return nil
 	}
 	for _, at := range a.list() {
-		if at.engine != nil {
-			at.engine.SetMTU(mtu + tagRoom)
+		if at.engine == nil {
+			continue
+		}
+		if err := at.engine.SetMTU(mtu); err != nil {
+			return err
 		}
 	}
+	return nil
 }
-
-// tagRoom is what a frame to the IPS may be longer than at the guest's port:
-// the carrier tag and, since an MTU does not count the first tag, the guest's
-// own.
-const tagRoom = 8
 
 func guestMTU(cfg *config.Config, br *ovsdb.Bridge) int {
 	mtu := 0

@@ -22,16 +22,13 @@ func (a *App) Reload() error {
 	if key := needsRestart(old, next); key != "" {
 		return fmt.Errorf("configuration: %s can't be changed while running; restart ofcontroller, which leaves traffic alone", key)
 	}
-	sets := map[string]*rules.Set{}
 	for _, at := range next.Inspection.Attachments {
 		if at.Kind != config.KindEmbedded {
 			continue
 		}
-		set, err := rules.Load(at.Rules)
-		if err != nil {
+		if _, err := rules.Load(at.Rules); err != nil {
 			return fmt.Errorf("attachment %s: %w", at.Name, err)
 		}
-		sets[at.Name] = set
 	}
 	a.mu.Lock()
 	a.cfg = next
@@ -44,8 +41,10 @@ func (a *App) Reload() error {
 		}
 		at.restart(probeConfig(next))
 		if at.engine != nil {
-			at.engine.Replace(sets[at.cfg.Name])
-			at.engine.Reopen()
+			if err := at.engine.Reload(at.cfg.Rules); err != nil {
+				return err
+			}
+			at.engine.ReopenEVE()
 		}
 	}
 	a.changed()

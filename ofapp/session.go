@@ -109,7 +109,9 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	a := s.a
 	in := a.inputs()
 	if in.bridge == nil {
-		a.noteSync(in, nil, errors.New("the database does not have the bridge yet"))
+		if a.db.Snapshot().Connected {
+			a.noteSync(in, nil, errors.New("the database does not have the bridge yet"))
+		}
 		return 0, nil
 	}
 	if err := a.ensure(ctx); err != nil {
