@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "strings"
+
+// ruleFaults are the cases about keys that contradict each other, and what is not supported yet.
+func ruleFaults() []faultCase {
+	return []faultCase{
+		{"no uplink", replaceUplinks(`[]`), []string{
+			`gw.yaml:1: uplinks: is empty, name a port of the physical side: [{port: eth1}]`,
+		}},
+		{"no attachment", replaceAttachments(`[]`), []string{
+			`gw.yaml:3: inspection.attachments: is empty, name one, such as {name: builtin, kind: embedded}`,
+		}},
+		{"no VLAN", replaceTrunks(`[{port: t, vlans: []}]`), []string{
+			`gw.yaml:2: trunks[0].vlans: is empty, list the VLANs that the port carries, [0] for the untagged network alone`,
+		}},
+		{"port twice among uplinks and trunks", replaceTrunks(`[{port: eth1, vlans: [1]}]`), []string{
+			`gw.yaml:2: trunks[0].port: "eth1" is named by uplinks[0].port (line 1) too, a port of its own`,
+		}},
+		{"port twice among trunks", replaceTrunks(`[{port: t, vlans: [1]}, {port: t, vlans: [2]}]`), []string{
+			`gw.yaml:2: trunks[1].port: "t" is named by trunks[0].port (line 2) too, a port of its own`,
+		}},
+		{"port of the bridge's name", least + "bridge: {name: eth1}\n", []string{
+			`gw.yaml:1: uplinks[0].port: "eth1" is named by bridge.name (line 4) too, a port of its own`,
+		}},
+		{"attachment on a trunk", replaceAttachments(`[{name: a, kind: port, port: trunk0}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].port: "trunk0" is named by trunks[0].port (line 2) too, a port of its own`,
+		}},
+		{"attachment back on the uplink", replaceAttachments(`[{name: a, kind: port, port: ips0, return_port: eth1}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].return_port: "eth1" is named by uplinks[0].port (line 1) too, a port of its own`,
+		}},
+		{"one port as two legs", replaceAttachments(`[{name: a, kind: port, port: ips0, return_port: ips0}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].return_port: "ips0" is the same as port, leave return_port out: one port is one-legged`,
+		}},
+		{"two attachments on one port", replaceAttachments(`[{name: a, kind: port, port: ips0}, {name: b, kind: port, port: ips0}]`), []string{
+			`gw.yaml:3: inspection.attachments[1].port: "ips0" is named by inspection.attachments[0].port (line 3) too, a port of its own`,
+			`gw.yaml:3: inspection.attachments[1]: more than one attachment is not supported yet, keep one attachment`,
+		}},
+		{"two attachments of one name", replaceAttachments(`[{name: a, kind: embedded}, {name: a, kind: port, port: ips0}]`), []string{
+			`gw.yaml:3: inspection.attachments[1].name: "a" is the name at inspection.attachments[0].name (line 3) too, a name of its own`,
+			`gw.yaml:3: inspection.attachments[1]: more than one attachment is not supported yet, keep one attachment`,
+		}},
+		{"native not listed", replaceTrunks(`[{port: t, vlans: [1, 5-7], native_vlan: 2}]`), []string{
+			`gw.yaml:2: trunks[0].native_vlan: 2 is not listed in vlans, one of 1, 5-7, or list it`,
+		}},
+		{"native and untagged", replaceTrunks(`[{port: t, vlans: [0, 2], native_vlan: 2}]`), []string{
+			`gw.yaml:2: trunks[0].native_vlan: 2 and VLAN 0, listed in vlans, would both be the port's untagged frames, take 0 out of vlans, or native_vlan out`,
+		}},
+		{"MAC behind two trunks", replaceTrunks(`[{port: t, vlans: [1-9], macs: ["52:54:00:00:00:01"]}, {port: u, vlans: [5], macs: ["52:54:00:00:00:01"]}]`), []string{
+			`gw.yaml:2: trunks[1].macs[0]: 52:54:00:00:00:01 is behind trunks[0] (line 2) too, and both carry VLAN 5, list it behind one of them`,
+		}},
+		{"host absent but in a VLAN", least + "local: {enabled: false, vlan: 10}\n", []string{
+			`gw.yaml:4: local.vlan: is 10, but local.enabled (line 4) is false, enabled: true, or no vlan`,
+		}},
+		{"nothing behind the gateway", "uplinks: [{port: eth1}]\nlocal: {enabled: false}\ninspection: {attachments: [{name: a, kind: embedded}]}\n", []string{
+			`gw.yaml:1: trunks: is empty and local.enabled (line 2) is false: nothing is behind the gateway, a trunk, or local.enabled: true`,
+		}},
+		{"nothing behind, said outright", replaceTrunks(`[]`) + "local: {enabled: false}\n", []string{
+			`gw.yaml:2: trunks: is empty and local.enabled (line 4) is false: nothing is behind the gateway, a trunk, or local.enabled: true`,
+		}},
+		{"port on embedded", replaceAttachments(`[{name: a, kind: embedded, port: x, return_port: y}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].port: an attachment of kind embedded has no such key, leave it out, or kind: port`,
+			`gw.yaml:3: inspection.attachments[0].return_port: an attachment of kind embedded has no such key, leave it out, or kind: port`,
+		}},
+		{"rules on port", replaceAttachments(`[{name: a, kind: port, port: x, rules: [], threads: 1, eve: /e}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].rules: an attachment of kind port has no such key, leave it out, or kind: embedded, or kind: suricata`,
+			`gw.yaml:3: inspection.attachments[0].threads: an attachment of kind port has no such key, leave it out, or kind: embedded, or kind: suricata`,
+			`gw.yaml:3: inspection.attachments[0].eve: an attachment of kind port has no such key, leave it out, or kind: embedded`,
+		}},
+		{"port without port", replaceAttachments(`[{name: a, kind: port}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].port: is missing, the port behind which the attachment stands`,
+		}},
+		{"return_port alone", replaceAttachments(`[{name: a, kind: port, return_port: x}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].port: is missing, the port behind which the attachment stands`,
+		}},
+		{"timeout above 100 intervals", probe(`{interval: 100ms, timeout: 10001ms}`), []string{
+			`gw.yaml:3: inspection.probe.timeout: 10001ms is longer than 100 intervals, at most 10s`,
+		}},
+		{"port without protocol", policy(`{port: 80, action: drop}`), []string{
+			`gw.yaml:3: inspection.policy[0].port: is 80, but the line names no protocol, proto: tcp, udp or sctp`,
+		}},
+		{"port of a protocol without ports", policy(`{proto: icmp, port: 80, action: drop}`), []string{
+			`gw.yaml:3: inspection.policy[0].port: is 80, but protocol icmp has no ports, proto: tcp, udp or sctp`,
+		}},
+		{"line after one that matches all", policy(`{action: inspect}, {vlan: 10, action: drop}`), []string{
+			`gw.yaml:3: inspection.policy[1]: can never match: inspection.policy[0] (line 3) matches all of it before, delete it or move it up`,
+		}},
+		{"line repeated", policy(`{vlan: 10, action: drop}, {vlan: 10, action: drop}`), []string{
+			`gw.yaml:3: inspection.policy[1]: repeats inspection.policy[0] (line 3), delete it`,
+		}},
+		{"line contradicted", policy(`{vlan: 10, action: drop}, {vlan: 10, action: bypass}`), []string{
+			`gw.yaml:3: inspection.policy[1]: can never match: inspection.policy[0] (line 3) matches all of it before, delete it or move it up`,
+		}},
+		{"line within a prefix", policy(`{ip: 10.0.0.0/8, action: drop}, {ip: 10.1.0.0/16, proto: tcp, action: bypass}`), []string{
+			`gw.yaml:3: inspection.policy[1]: can never match: inspection.policy[0] (line 3) matches all of it before, delete it or move it up`,
+		}},
+		{"limit per port above the limit", least + "forwarding: {mac_limit: 10, mac_limit_per_port: 11}\n", []string{
+			`gw.yaml:4: forwarding.mac_limit_per_port: 11 is more than forwarding.mac_limit (line 4) allows over all ports, at most 10`,
+		}},
+		{"no OpenFlow endpoint", least + "ovsdb: tcp:192.0.2.1:6640\n", []string{
+			`gw.yaml:1: openflow: "" asks for a socket next to the database's, but ovsdb (line 4) is tcp:192.0.2.1:6640, the bridge's endpoint: tcp:HOST:PORT, ssl:HOST:PORT or unix:/PATH`,
+		}},
+		{"management socket path too long", least + "ovsdb: unix:/" + strings.Repeat("x", 98) + "/db.sock\n", []string{
+			`gw.yaml:1: openflow: "" makes a socket path of 108 bytes of ovsdb (line 4) and bridge.name (line 1), at most 107 bytes: a shorter path of the database's socket`,
+		}},
+		{"ssl database without TLS", least + "ovsdb: ssl:192.0.2.1:6640\n" + "openflow: tcp:192.0.2.1:6653\n", []string{
+			`gw.yaml:1: tls.certificate: is not set, but ovsdb (line 4) is an ssl: endpoint, the path of a PEM file`,
+			`gw.yaml:1: tls.private_key: is not set, but ovsdb (line 4) is an ssl: endpoint, the path of a PEM file`,
+			`gw.yaml:1: tls.ca: is not set, but ovsdb (line 4) is an ssl: endpoint, the path of a PEM file`,
+		}},
+		{"ssl bridge without key", least + "openflow: ssl:192.0.2.1:6653\n" + "tls: {certificate: /a, ca: /c}\n", []string{
+			`gw.yaml:5: tls.private_key: is not set, but openflow (line 4) is an ssl: endpoint, the path of a PEM file`,
+		}},
+		{"half of TLS", least + "tls: {ca: /c}\n", []string{
+			`gw.yaml:4: tls.certificate: is not set, but tls.ca (line 4) is set, set all three or none`,
+			`gw.yaml:4: tls.private_key: is not set, but tls.ca (line 4) is set, set all three or none`,
+		}},
+		{"control on the database's socket", least + "ovsdb: unix:/x/db.sock\n" + "control: /x/db.sock\n", []string{
+			`gw.yaml:5: control: is the path of the database's socket, ovsdb (line 4), a path of its own`,
+		}},
+		{"control on the bridge's socket", least + "ovsdb: unix:/x/db.sock\n" + "control: /x/br0.mgmt\n", []string{
+			`gw.yaml:5: control: is the path of the bridge's socket, a path of its own`,
+		}},
+		{"two uplinks", replaceUplinks(`[{port: eth1}, {port: eth2}]`), []string{
+			`gw.yaml:1: uplinks[1]: more than one uplink is not supported yet, make one bond of the adapters in the kernel and name that`,
+		}},
+		{"two attachments", replaceAttachments(`[{name: a, kind: embedded}, {name: b, kind: port, port: x}]`), []string{
+			`gw.yaml:3: inspection.attachments[1]: more than one attachment is not supported yet, keep one attachment`,
+		}},
+		{"suricata", replaceAttachments(`[{name: a, kind: suricata, rules: [/r], threads: 1}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].kind: suricata is not supported yet, run Suricata yourself behind a switch port, kind: port, or use kind: embedded`,
+		}},
+		{"offload", replaceInspection(`offload: {bypass: true, block: 60s, limit: 10000}`), []string{
+			`gw.yaml:3: inspection.offload.bypass: true is not supported yet, false, and policy lines with action: bypass for what need not be inspected`,
+			`gw.yaml:3: inspection.offload.block: a time above 0s is not supported yet, 0s: the engine drops every frame of the connection itself`,
+			`gw.yaml:3: inspection.offload.limit: a limit is not supported yet: nothing is offloaded, leave it out`,
+		}},
+		{"metrics", least + "metrics: \"127.0.0.1:9475\"\n", []string{
+			`gw.yaml:4: metrics: a metrics listener is not supported yet, "", and the status command instead`,
+		}},
+	}
+}
