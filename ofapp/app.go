@@ -43,6 +43,7 @@ type App struct {
 	db          *ovsdb.Client
 	conn        *openflow.Conn // nil while there is no channel
 	view        view
+	hostMAC     string // the last that was known
 }
 
 // view is what the last look at the switch told.

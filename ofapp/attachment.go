@@ -116,7 +116,11 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case now := <-timer.C:
+		case <-timer.C:
+			now, err := a.answers(ctx, conn)
+			if err != nil {
+				return err
+			}
 			next := now.Add(time.Second)
 			for _, at := range a.list() {
 				before := at.up()
@@ -134,6 +138,25 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 			timer.Reset(max(time.Until(next), time.Millisecond))
 		}
 	}
+}
+
+// answers asks the switch for a sign of life and returns the time of asking.
+// Probes travel through ovs-vswitchd; while that is silent, as it is without
+// its database, a probe that does not come back says nothing about the IPS:
+// the time is not judged, and what was under way then is forgotten.
+func (a *App) answers(ctx context.Context, conn *openflow.Conn) (time.Time, error) {
+	asked := time.Now()
+	if err := conn.Barrier(ctx); err != nil {
+		return asked, fmt.Errorf("wait for the switch: %w", err)
+	}
+	if cfg := probeConfig(a.config()); time.Since(asked) > cfg.Timeout {
+		a.log.WithField("silent", time.Since(asked).Round(time.Millisecond)).Warn("the switch did not answer; probes start afresh")
+		for _, at := range a.list() {
+			at.restart(cfg)
+		}
+		return time.Now(), nil
+	}
+	return asked, nil
 }
 
 // probeOne sends the attachment's next probe when it is due and returns when
@@ -265,7 +288,7 @@ func (a *App) inputs() inputs {
 	a.mu.Lock()
 	in := inputs{serial: a.view.inputs, snapshot: snapshot{cfg: a.cfg, up: map[string]bool{}}}
 	a.mu.Unlock()
-	in.bridge = a.db.Snapshot().Bridge
+	in.bridge = a.bridge()
 	for _, at := range a.list() {
 		in.up[at.cfg.Name] = at.up()
 	}

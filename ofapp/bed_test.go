@@ -113,12 +113,12 @@ func (b *bed) sync() {
 	}
 }
 
-// drain forgets all frames that have come out so far. It also waits until the
+// drain forgets all frames that have come out so far. It also makes the
 // datapath flows agree with what the switch has learned, which a revalidator
-// sees to some milliseconds later (ovs-vswitchd(8), revalidator/wait).
+// otherwise sees to some milliseconds later.
 func (b *bed) drain() {
 	b.sync()
-	b.env.AppctlT(b.t, "revalidator/wait")
+	b.env.AppctlT(b.t, "revalidator/purge")
 	for _, p := range b.ports {
 		p.Drain()
 	}

@@ -57,11 +57,30 @@ func (a *App) spec() ovsdb.Spec {
 	return s
 }
 
+// bridge is what is known of the bridge. A restarted ovsdb-server has forgotten
+// the ephemeral columns, such as mac_in_use, until ovs-vswitchd writes them
+// again (ovsdb(7)): the host's address stays what it was then.
+func (a *App) bridge() *ovsdb.Bridge {
+	br := a.db.Snapshot().Bridge
+	if br == nil || br.Interfaces == nil {
+		return br
+	}
+	local := br.Interfaces[br.Name]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if local.MAC != "" {
+		a.hostMAC = local.MAC
+	}
+	local.MAC = a.hostMAC
+	br.Interfaces[br.Name] = local
+	return br
+}
+
 // tables names the tables and bounds those that the switch fills itself: the
 // limit over all ports stands there, the limit of a port in the learn actions.
 func (a *App) tables(cfg *config.Config) map[int]ovsdb.Table {
 	static := 0
-	g, _ := gateway(cfg, a.db.Snapshot().Bridge, nil)
+	g, _ := gateway(cfg, a.bridge(), nil)
 	for _, f := range flows.Build(g) {
 		if f.Table == flows.TableMAC {
 			static++

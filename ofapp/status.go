@@ -59,6 +59,9 @@ type PortStatus struct {
 	Link   string `json:"link"` // up, down or missing
 }
 
+// answerTime bounds what a status waits for the switch.
+const answerTime = time.Second
+
 // Status looks at everything. The count of addresses needs the switch and is
 // left at 0 when it does not answer.
 func (a *App) Status(ctx context.Context) Status {
@@ -79,6 +82,8 @@ func (a *App) Status(ctx context.Context) Status {
 		s.Converged = s.Converged && judged
 	}
 	if conn != nil {
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		defer cancel()
 		s.MACs, _ = countMACs(ctx, conn, v.wanted)
 	}
 	return s

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// schemaFile is where the packages of Debian, Ubuntu and Fedora put the schema.
+const schemaFile = "/usr/share/openvswitch/vswitch.ovsschema"
+
+// toolPaths holds the programs that an environment runs.
+type toolPaths struct {
+	ovsdbTool, ovsdbServer, vswitchd, vsctl, ofctl, nsenter string
+}
+
+// PrerequisiteError says what a machine lacks to run a switch.
+type PrerequisiteError struct {
+	Missing []string // one sentence each, with what would help
+}
+
+func (e *PrerequisiteError) Error() string {
+	return "no switch can be had here: " + strings.Join(e.Missing, "; ")
+}
+
+// prerequisites finds the programs, or says all that is missing in one go.
+func prerequisites() (toolPaths, error) {
+	var tools toolPaths
+	var missing []string
+	if os.Geteuid() != 0 {
+		missing = append(missing, "network namespaces need root (run as root or through sudo)")
+	}
+	for _, want := range []struct {
+		name, pkg string
+		path      *string
+	}{
+		{"ovsdb-tool", "openvswitch-common", &tools.ovsdbTool},
+		{"ovsdb-server", "openvswitch-switch", &tools.ovsdbServer},
+		{"ovs-vswitchd", "openvswitch-switch", &tools.vswitchd},
+		{"ovs-vsctl", "openvswitch-switch", &tools.vsctl},
+		{"ovs-ofctl", "openvswitch-common", &tools.ofctl},
+		{"nsenter", "util-linux", &tools.nsenter},
+	} {
+		path, err := lookTool(want.name)
+		if err != nil {
+			missing = append(missing, fmt.Sprintf("%s not found (package %s)", want.name, want.pkg))
+		}
+		*want.path = path
+	}
+	for _, want := range []struct{ path, help string }{
+		{schemaFile, "package openvswitch-common"},
+		{"/dev/net/tun", "kernel module tun"},
+	} {
+		if _, err := os.Stat(want.path); err != nil {
+			missing = append(missing, fmt.Sprintf("%s not found (%s)", want.path, want.help))
+		}
+	}
+	if len(missing) > 0 {
+		return toolPaths{}, &PrerequisiteError{Missing: missing}
+	}
+	return tools, nil
+}

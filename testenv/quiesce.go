@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testenv
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// settleTime is how long nothing may move where frames can be out of sight: in the
+// kernel datapath's queue of packets for user space, or in the hands of a
+// controller's embedded engine.
+const settleTime = 20 * time.Millisecond
+
+// Sync is [Env.Quiesce] over all ports with a time limit.
+func (e *Env) Sync(timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return e.Quiesce(ctx)
+}
+
+// Quiesce returns once every frame that was sent before the call has come out or
+// has been dropped: what [Port.Drain] returns then is all there will be. With
+// ports given, only their frames and the switch's queues have to come to rest;
+// without, all ports, hosts and LOCAL devices.
+//
+// It does not wait for frames that an [IPS] or an embedded engine holds back on
+// purpose.
+//
+// How: a frame in flight is in one of a few places, each of which can be seen.
+//   - The kernel's input queues: /proc/net/softnet_stat.
+//   - The receive queue of one of the switch's packet sockets or of a port's:
+//     column Rmem of /proc/net/packet, in both namespaces.
+//   - The queue of a LOCAL device: the switch reads each of its ports once per
+//     turn of its main loop, so one turn moves the device's counters.
+//   - The switch itself: it reads, decides and sends within one turn of that loop.
+//   - The hands of a port's goroutine, an IPS's script or a host's tag shim.
+//
+// A turn of the main loop has passed when a new connection to the control socket
+// is answered. If all queues are empty before, between and after two such
+// answers, and no counter of any link or port has moved, nothing was in flight.
+// With the kernel's datapath, or while a controller runs, whose engine may have
+// taken a frame and not yet given it back, 20 ms without any movement are asked
+// for as well. Probes more often than that would keep it from ever returning
+// without ports given.
+func (e *Env) Quiesce(ctx context.Context, ports ...*Port) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		quiet, err := e.quiet(ctx, ports)
+		if err != nil {
+			return fmt.Errorf("wait for frames in flight: %w", err)
+		}
+		if quiet {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for frames in flight: %w", ctx.Err())
+		}
+	}
+}
+
+// quiet makes one round of looking and reports whether anything moved.
+func (e *Env) quiet(ctx context.Context, ports []*Port) (bool, error) {
+	before, err := e.movement(ports)
+	if err != nil {
+		return false, err
+	}
+	for range 2 {
+		if empty, err := e.queuesEmpty(); err != nil || !empty {
+			return false, err
+		}
+		if _, err := unixctl(ctx, e.switchSocket(), "version"); err != nil {
+			return false, err
+		}
+		if e.outOfSight() {
+			timer := time.NewTimer(settleTime / 2)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+				return false, ctx.Err()
+			}
+		}
+	}
+	if empty, err := e.queuesEmpty(); err != nil || !empty {
+		return false, err
+	}
+	after, err := e.movement(ports)
+	return before == after, err
+}
+
+// outOfSight reports whether frames can be where no queue or counter shows them.
+func (e *Env) outOfSight() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.datapath == "system" ||
+		slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.process.running() })
+}
+
+// movement adds up the frames seen so far. Every counter only grows, so an equal
+// sum means that none has changed.
+func (e *Env) movement(ports []*Port) (uint64, error) {
+	var sum uint64
+	if len(ports) > 0 {
+		for _, p := range ports {
+			sum += p.sent.Load() + p.received.Load()
+		}
+		return sum, nil
+	}
+	for _, p := range e.allPorts() {
+		sum += p.sent.Load() + p.received.Load()
+	}
+	links, err := e.ns.link.LinkList()
+	if err != nil {
+		return 0, fmt.Errorf("list links: %w", err)
+	}
+	for _, link := range links {
+		if s := link.Attrs().Statistics; s != nil {
+			sum += s.RxPackets + s.TxPackets
+		}
+	}
+	return sum, nil
+}
+
+func (e *Env) allPorts() []*Port {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]*Port(nil), e.ports...)
+}
+
+// queuesEmpty looks at the sockets first and at the goroutines that read them
+// after: a goroutine says that it is busy before it takes a frame off the queue.
+func (e *Env) queuesEmpty() (bool, error) {
+	backlog, err := sumColumns("/proc/net/softnet_stat", 16, softnetInput, softnetProcess)
+	if err != nil || backlog > 0 {
+		return false, err
+	}
+	for _, ns := range []*namespace{e.ns, e.wire} {
+		if queued, err := ns.queued(); err != nil || queued > 0 {
+			return false, err
+		}
+	}
+	for _, p := range e.allPorts() {
+		if p.busy.Load() {
+			return false, nil
+		}
+	}
+	for _, h := range e.allHosts() {
+		if h.shim != nil && h.shim.busy.Load() {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// awaitRead waits until the switch has read what was sent to it by veth.
+func (e *Env) awaitRead(ctx context.Context) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		queued, err := e.ns.queued()
+		if err != nil || queued == 0 {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d bytes not read by the switch: %w", queued, ctx.Err())
+		}
+	}
+}
+
+// queued is how many bytes wait in the namespace's packet sockets.
+func (n *namespace) queued() (bytes uint64, err error) {
+	err = n.do(func() error {
+		path := fmt.Sprintf("/proc/self/task/%d/net/packet", unix.Gettid())
+		bytes, err = sumColumns(path, 10, packetRmem)
+		return err
+	})
+	return bytes, err
+}
+
+// Columns, counted from 0. softnet_stat has one line per CPU in hexadecimal
+// (net/core/net-procfs.c, softnet_seq_show), packet a heading and one line per
+// socket (net/packet/af_packet.c, packet_seq_show).
+const (
+	softnetInput   = 13
+	softnetProcess = 14
+	packetRmem     = 6
+)
+
+// sumColumns adds up columns of a table in /proc. Words that are no number, as in
+// a heading, and columns that an older kernel does not have count as nothing.
+func sumColumns(path string, base int, columns ...int) (uint64, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil // no packet sockets in this kernel's list, no queues
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	var sum uint64
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		for _, column := range columns {
+			if column >= len(fields) {
+				continue
+			}
+			if n, err := strconv.ParseUint(fields[column], base, 64); err == nil {
+				sum += n
+			}
+		}
+	}
+	return sum, lines.Err()
+}
