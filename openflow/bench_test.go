@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openflow
+
+import (
+	"testing"
+)
+
+func BenchmarkEncode(b *testing.B) {
+	f := manyFlows(1)[0].(FlowMod)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := f.Encode(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAppendFlowMod(b *testing.B) {
+	f := manyFlows(1)[0]
+	buf := make([]byte, 0, 512)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.appendTo(buf, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDecodeFlows decodes the recorded dump; ns/flow is what one costs.
+func BenchmarkDecodeFlows(b *testing.B) {
+	seed := seeds(b)["type19-01.bin"]
+	body := seed[headerLen+8 : 8+int(seed[2])<<8|int(seed[3])-8]
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := decodeFlowStats(body, func(FlowStats) error { n++; return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/flow")
+}
+
+// BenchmarkBundle installs 100,000 flows in a real switch and dumps them.
+func BenchmarkBundle(b *testing.B) {
+	const n = 100_000
+	s := startSwitch(b)
+	c := s.dial(Options{})
+	mods := append([]Mod{FlowMod{Command: FlowDelete, Table: TableAll}}, manyFlows(n)...)
+	b.Run("install", func(b *testing.B) {
+		for b.Loop() {
+			if err := c.Bundle(testContext(b), mods); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "flows/s")
+	})
+	b.Run("dump", func(b *testing.B) {
+		for b.Loop() {
+			if got := len(flows(b, c)); got != n {
+				b.Fatalf("%d flows", got)
+			}
+		}
+		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "flows/s")
+	})
+}

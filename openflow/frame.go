@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openflow
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// version13 is OpenFlow 1.3 on the wire.
+const version13 uint8 = 4
+
+// headerLen is the length of ofp_header in bytes.
+const headerLen = 8
+
+// message is one framed message. body is everything behind the header; its
+// bytes belong to the message alone and are never written again, so decoded
+// values may refer to them.
+type message struct {
+	version, typ uint8
+	xid          uint32
+	body         []byte
+}
+
+// readMessage reads one message. The length field bounds what it allocates.
+func readMessage(r io.Reader) (message, error) {
+	var h [headerLen]byte
+	if _, err := io.ReadFull(r, h[:]); err != nil {
+		return message{}, err
+	}
+	n := int(binary.BigEndian.Uint16(h[2:]))
+	if n < headerLen {
+		return message{}, fmt.Errorf("header with length %d: %w", n, ErrMalformed)
+	}
+	m := message{version: h[0], typ: h[1], xid: binary.BigEndian.Uint32(h[4:])}
+	if n > headerLen {
+		m.body = make([]byte, n-headerLen)
+		if _, err := io.ReadFull(r, m.body); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return message{}, err
+		}
+	}
+	return m, nil
+}
+
+// deadlineWriter gives each write to the socket its own deadline, so that a
+// switch that stops reading ends the connection instead of holding it.
+type deadlineWriter struct {
+	conn    net.Conn
+	timeout time.Duration
+}
+
+func (w deadlineWriter) Write(b []byte) (int, error) {
+	if err := w.conn.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
+		return 0, err
+	}
+	return w.conn.Write(b)
+}

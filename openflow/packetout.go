@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openflow
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/contiv/libOpenflow/openflow13"
+)
+
+// PacketOut is a frame for the switch to send.
+type PacketOut struct {
+	InPort uint32 // the port that it counts as having come from; 0: PortController
+	Port   uint32 // where to; PortTable sends it through the flow tables
+	Data   []byte // from the Ethernet header on
+}
+
+// PacketOut hands a frame to the switch and does not wait. An error of the
+// switch arrives as an Error event.
+func (c *Conn) PacketOut(ctx context.Context, p PacketOut) error {
+	b, err := p.append(nil, c.allocate(1))
+	if err == nil {
+		err = c.send(ctx, b)
+	}
+	if err != nil {
+		return fmt.Errorf("packet-out to port %d: %w", p.Port, err)
+	}
+	return nil
+}
+
+// append writes ofp_packet_out (OpenFlow 1.3.5, section 7.3.7).
+func (p PacketOut) append(b []byte, xid uint32) ([]byte, error) {
+	actions, err := appendActions(nil, []Action{Output(p.Port)})
+	if err != nil {
+		return nil, err
+	}
+	in := p.InPort
+	if in == 0 {
+		in = PortController
+	}
+	start := len(b)
+	b = appendHeader(b, openflow13.Type_PacketOut, xid)
+	b = binary.BigEndian.AppendUint32(b, noBufferID)
+	b = binary.BigEndian.AppendUint32(b, in)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(actions)))
+	b = append(b, 0, 0, 0, 0, 0, 0)
+	b = append(b, actions...)
+	b = append(b, p.Data...)
+	return finishMessage(b, start)
+}
