@@ -79,12 +79,10 @@ func (a *App) bridge() *ovsdb.Bridge {
 // tables names the tables and bounds those that the switch fills itself: the
 // limit over all ports stands there, the limit of a port in the learn actions.
 func (a *App) tables(cfg *config.Config) map[int]ovsdb.Table {
-	static := 0
 	g, _ := gateway(cfg, a.bridge(), nil)
-	for _, f := range flows.Build(g) {
-		if f.Table == flows.TableMAC {
-			static++
-		}
+	static := 1 // the host's own address
+	for _, t := range g.Trunks {
+		static += len(t.MACs) * len(t.VLANs)
 	}
 	out := map[int]ovsdb.Table{}
 	for _, i := range flows.Tables() {

@@ -33,15 +33,10 @@ func (a *App) Reload() error {
 	a.mu.Lock()
 	a.cfg = next
 	a.mu.Unlock()
-	for _, at := range a.list() {
-		for _, c := range next.Inspection.Attachments {
-			if c.Name == at.cfg.Name {
-				at.cfg = c
-			}
-		}
+	for i, at := range a.list() {
 		at.restart(probeConfig(next))
 		if at.engine != nil {
-			if err := at.engine.Reload(at.cfg.Rules); err != nil {
+			if err := at.engine.Reload(next.Inspection.Attachments[i].Rules); err != nil {
 				return err
 			}
 			at.engine.ReopenEVE()

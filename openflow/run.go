@@ -6,22 +6,31 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 const (
-	backoffMin = 100 * time.Millisecond
-	backoffMax = 5 * time.Second
+	backoffMin  = 100 * time.Millisecond
+	backoffMax  = 5 * time.Second
+	backoffUnix = 500 * time.Millisecond // a try costs next to nothing there
 )
 
 // Run dials, runs session and dials again when the connection or the session
 // ends, until ctx ends; it returns ctx's error then. The session's ctx ends with
 // the connection, whose cause it carries (context.Cause). Between two attempts
-// it waits 100 ms, doubling up to 5 s, less a random part; a session that held
-// for 5 s starts over at 100 ms.
+// it waits 100 ms, doubling up to 5 s (500 ms for unix:), less a random part; a
+// session that held for 5 s starts over at 100 ms. What goes wrong is a warning
+// once, and repeated only for debugging.
 func Run(ctx context.Context, o Options, session func(context.Context, *Conn) error) error {
 	o = o.withDefaults()
-	wait := backoffMin
+	wait, longest := backoffMin, backoffMax
+	if strings.HasPrefix(o.Endpoint, "unix:") {
+		longest = backoffUnix
+	}
+	told := ""
 	for ctx.Err() == nil {
 		start := time.Now()
 		err := runOnce(ctx, o, session)
@@ -32,12 +41,17 @@ func Run(ctx context.Context, o Options, session func(context.Context, *Conn) er
 			wait = backoffMin
 		}
 		pause := wait/2 + rand.N(wait/2+1)
-		o.Log.WithError(err).WithField("endpoint", o.Endpoint).WithField("retry", pause).Warn("no OpenFlow session")
+		level := logrus.WarnLevel
+		if told == err.Error() {
+			level = logrus.DebugLevel
+		}
+		told = err.Error()
+		o.Log.WithError(err).WithField("endpoint", o.Endpoint).WithField("retry", pause).Log(level, "no OpenFlow session")
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-		wait = min(2*wait, backoffMax)
+		wait = min(2*wait, longest)
 	}
 	return ctx.Err()
 }
