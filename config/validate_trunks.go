@@ -37,8 +37,7 @@ func newVIDSet(vlans []uint16) *vidSet {
 	return &s
 }
 
-func (s *vidSet) add(v uint16)      { s[v/64] |= 1 << (v % 64) }
-func (s *vidSet) has(v uint16) bool { return s[v/64]>>(v%64)&1 != 0 }
+func (s *vidSet) add(v uint16) { s[v/64] |= 1 << (v % 64) }
 
 // common returns a VLAN of both sets, the lowest.
 func (s *vidSet) common(t *vidSet) (uint16, bool) {
@@ -48,17 +47,6 @@ func (s *vidSet) common(t *vidSet) (uint16, bool) {
 		}
 	}
 	return 0, false
-}
-
-// list returns the VLANs, ascending.
-func (s *vidSet) list() []uint16 {
-	var vlans []uint16
-	for v := range uint16(maxVID + 1) {
-		if s.has(v) {
-			vlans = append(vlans, v)
-		}
-	}
-	return vlans
 }
 
 // staticMACs refuses an address behind two trunks of one VLAN: it could be in one place only.

@@ -152,7 +152,7 @@ func (c *Controller) AwaitConverged(ctx context.Context) error {
 		case <-c.process.done:
 			return fmt.Errorf("controller ended: %w: %s", endReason(c.process), c.Logs())
 		case <-ctx.Done():
-			return fmt.Errorf("controller has not converged: %w: status %v (%v)", ctx.Err(), status, err)
+			return fmt.Errorf("controller has not converged: %w: status %v", errors.Join(ctx.Err(), err), status)
 		}
 	}
 }

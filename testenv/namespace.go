@@ -47,13 +47,11 @@ func newNamespace(name string) (*namespace, error) {
 		return disableIPv6()
 	})
 	if err != nil {
-		removeNamespace(name)
-		return nil, fmt.Errorf("create namespace %s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("create namespace %s: %w", name, err), removeNamespace(name))
 	}
 	ns, err := openNamespace(name)
 	if err != nil {
-		removeNamespace(name)
-		return nil, err
+		return nil, errors.Join(err, removeNamespace(name))
 	}
 	return ns, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -93,7 +94,7 @@ func (s *tagShim) toHost(frame []byte) {
 		binary.BigEndian.Uint16(frame[tagOffset+2:])&0xfff != s.vid {
 		return
 	}
-	out := append(frame[:tagOffset:tagOffset], frame[tagOffset+tagLen:]...)
+	out := slices.Concat(frame[:tagOffset], frame[tagOffset+tagLen:])
 	if _, err := s.tap.Write(out); err != nil && !errors.Is(err, os.ErrClosed) {
 		s.port.env.log("testenv: host %s: %v", s.port.name, err)
 	}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve starts a server with a few methods and stops it with the test.
+func serve(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.ctl")
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	s, err := Listen(path, map[string]Method{
+		"echo": {Help: "TEXT", Call: func(_ context.Context, args []string) (string, error) { return strings.Join(args, " "), nil }},
+		"fail": {Call: func(context.Context, []string) (string, error) { return "", errors.New("it is broken") }},
+	}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return path
+}
+
+func TestCall(t *testing.T) {
+	path := serve(t)
+	for _, c := range []struct {
+		method     string
+		args       []string
+		want, fail string
+	}{
+		{"echo", []string{"a", "b"}, "a b\n", ""},
+		{"echo", nil, "", ""},
+		{"fail", nil, "", "it is broken"},
+		{"nosuch", nil, "", `"nosuch" is not a valid command`},
+		{"list-commands", nil, "The available commands are:\n  echo                   TEXT\n  fail\n  list-commands\n", ""},
+	} {
+		got, err := Call(t.Context(), path, c.method, c.args...)
+		if got != c.want || (err == nil) != (c.fail == "") || (err != nil && !strings.Contains(err.Error(), c.fail)) {
+			t.Errorf("%s %q: %q, %v; want %q, %q", c.method, c.args, got, err, c.want, c.fail)
+		}
+	}
+}
+
+func TestCallWithoutServer(t *testing.T) {
+	_, err := Call(t.Context(), filepath.Join(t.TempDir(), "none.ctl"), "status")
+	if err == nil || !strings.Contains(err.Error(), "no ofcontroller answers") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestHostileClients: none of them may hinder others or end the server.
+func TestHostileClients(t *testing.T) {
+	path := serve(t)
+	dial := func() net.Conn {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	for _, text := range []string{"{", "[1,2]", `{"id":1,"method":7}`, `{"params":{}}`, "\x00\xff", strings.Repeat("[", 1000)} {
+		if _, err := dial().Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	endless := dial()
+	_ = endless.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	if n, err := io.Copy(endless, io.LimitReader(zeros{}, 1<<20)); err == nil {
+		t.Errorf("took all %d bytes of one request", n)
+	}
+	if got, err := Call(t.Context(), path, "echo", "still here"); err != nil || got != "still here\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// zeros is an endless string in a request that never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	copy(p, bytes.Repeat([]byte("0"), len(p)))
+	p[0] = '"'
+	return len(p), nil
+}
+
+// TestTooManyClients turns away those over the limit and takes new ones when
+// others have gone.
+func TestTooManyClients(t *testing.T) {
+	path := serve(t)
+	var idle []net.Conn
+	for range maxClients {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// An answer shows that the server has taken the connection.
+		if err := json.NewEncoder(c).Encode(request{ID: json.RawMessage("1"), Method: "echo", Params: []string{"x"}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 256)); err != nil {
+			t.Fatal(err)
+		}
+		idle = append(idle, c)
+	}
+	if _, err := Call(t.Context(), path, "echo", "one more"); err == nil {
+		t.Error("a client over the limit was served")
+	}
+	for _, c := range idle {
+		c.Close()
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		if _, err := Call(t.Context(), path, "echo", "x"); err == nil {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestListen(t *testing.T) {
+	path := serve(t)
+	log := logrus.New()
+	if _, err := Listen(path, map[string]Method{}, log); err == nil || !strings.Contains(err.Error(), "another ofcontroller") {
+		t.Errorf("second server: %v", err)
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v; want 0600", st.Mode(), err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(file, map[string]Method{}, log); err == nil {
+		t.Error("replaced a file that is no socket")
+	}
+	stale := filepath.Join(t.TempDir(), "stale.ctl")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	s, err := Listen(stale, map[string]Method{}, log)
+	if err != nil {
+		t.Fatalf("socket that nobody listens on: %v", err)
+	}
+	s.Close()
+}
+
+type table struct{ A int }
+
+func (table) Table() string { return "A is 1" }
+
+func TestRender(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string // "" is an error
+	}{
+		{nil, "A is 1"},
+		{[]string{"-o", "table"}, "A is 1"},
+		{[]string{"-o", "json"}, "{\n  \"A\": 1\n}"},
+		{[]string{"-o", "xml"}, ""},
+		{[]string{"json"}, ""},
+	} {
+		got, err := Render(c.args, table{1})
+		if got != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%q: %q, %v", c.args, got, err)
+		}
+	}
+}
