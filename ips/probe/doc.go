@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package probe decides whether an IPS attachment is up, from frames that are
+// sent into it and come back.
+//
+// It owns the form of a probe frame and the judgement (Tracker). An IPS
+// can die without any link going down, so only a frame that went through it
+// tells that it lives; and it may let go of old frames when it wakes up, so
+// only a frame that comes back in time counts.
+//
+// The package is pure: it opens no socket, starts no goroutine, reads no clock
+// and no source of randomness; times, sequence numbers and nonces are arguments.
+// It imports no other package of this module.
+package probe

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probe
+
+import (
+	"fmt"
+	"time"
+)
+
+// State is the verdict on an attachment.
+type State uint8
+
+// The states of an attachment.
+const (
+	Unknown State = iota // no verdict yet
+	Up
+	Down
+)
+
+// String gives the state as status shows it.
+func (s State) String() string {
+	switch s {
+	case Up:
+		return "up"
+	case Down:
+		return "down"
+	}
+	return "unknown"
+}
+
+// Config says how often is probed and how quickly is judged.
+type Config struct {
+	Interval  time.Duration // between two probes
+	Timeout   time.Duration // a probe that is not back before it is lost
+	DownAfter int           // so many losses in a row take the attachment down
+	UpAfter   int           // so many returns in a row take it up
+}
+
+// history is the number of probes that a Tracker remembers, to tell a late or
+// duplicate return from an unknown one. It bounds the probes under way too.
+const history = 256
+
+type outcome uint8
+
+const (
+	pending outcome = iota
+	returned
+	lost
+)
+
+type sent struct {
+	seq     uint64
+	at      time.Time
+	outcome outcome
+}
+
+// Counts are totals since the Tracker was made.
+type Counts struct {
+	Sent      uint64
+	Returned  uint64 // back in time: the only ones that count as good
+	Lost      uint64 // not back in time
+	Late      uint64 // back after they were lost
+	Duplicate uint64 // back once more
+	Unknown   uint64 // back and never sent, or long forgotten
+}
+
+// Tracker judges one attachment by its probes. It has no clock: times are
+// arguments and must not go back. It is for one goroutine at a time; use New.
+type Tracker struct {
+	cfg    Config
+	state  State
+	reason string
+	since  time.Time
+
+	probes []sent // in the order sent, history at most
+	good   int    // returns in a row
+	bad    int    // losses in a row
+	next   time.Time
+
+	counts Counts
+	last   time.Duration
+	rtt    Histogram
+}
+
+// New makes a Tracker. Interval and Timeout should be positive; a count below 1
+// is taken as 1. From Unknown the first verdict comes after UpAfter returns or
+// DownAfter losses in a row, as it does from Down and Up.
+func New(cfg Config, initial State) *Tracker {
+	cfg.DownAfter, cfg.UpAfter = max(cfg.DownAfter, 1), max(cfg.UpAfter, 1)
+	return &Tracker{cfg: cfg, state: initial, reason: "no verdict of a probe yet"}
+}
+
+// Due tells whether the next probe should be sent; the first one is due at once.
+func (t *Tracker) Due(now time.Time) bool { return !now.Before(t.next) }
+
+// Sent says that a probe was sent. Sequence numbers must not come twice.
+func (t *Tracker) Sent(seq uint64, now time.Time) {
+	t.Tick(now)
+	if t.since.IsZero() {
+		t.since = now
+	}
+	if len(t.probes) == history {
+		if t.probes[0].outcome == pending {
+			t.lose(&t.probes[0], now)
+		}
+		t.probes = append(t.probes[:0], t.probes[1:]...)
+	}
+	t.probes = append(t.probes, sent{seq: seq, at: now})
+	t.counts.Sent++
+	// Counted from the due time, the rhythm does not drift with the delays of
+	// whoever sends; after a long pause it starts afresh.
+	if t.next = t.next.Add(t.cfg.Interval); !t.next.After(now) {
+		t.next = now.Add(t.cfg.Interval)
+	}
+}
+
+// Returned says that a probe came back.
+func (t *Tracker) Returned(seq uint64, now time.Time) {
+	t.Tick(now)
+	p := t.find(seq)
+	switch {
+	case p == nil:
+		t.counts.Unknown++
+	case p.outcome == returned:
+		t.counts.Duplicate++
+	case p.outcome == lost:
+		// Once more after this it is a duplicate.
+		t.counts.Late++
+		p.outcome = returned
+	default:
+		p.outcome = returned
+		t.counts.Returned++
+		t.last = max(now.Sub(p.at), 0)
+		t.rtt.add(t.last)
+		t.good, t.bad = t.good+1, 0
+		if t.state != Up && t.good >= t.cfg.UpAfter {
+			t.enter(Up, fmt.Sprintf("%s in a row back, the last after %v", probes(t.good), t.last), now)
+		}
+	}
+}
+
+// Tick counts the probes that are not back in time. Call it at Next, or more
+// often.
+func (t *Tracker) Tick(now time.Time) {
+	for i := range t.probes {
+		p := &t.probes[i]
+		if now.Sub(p.at) < t.cfg.Timeout {
+			return // the later ones still have time too
+		}
+		if p.outcome == pending {
+			t.lose(p, now)
+		}
+	}
+}
+
+// State gives the verdict, the reason for it and since when it holds: the first
+// probe for the initial state.
+func (t *Tracker) State() (State, string, time.Time) { return t.state, t.reason, t.since }
+
+// RTT gives the round trip of the last probe that came back in time, 0 if none
+// did, and the distribution of all.
+func (t *Tracker) RTT() (time.Duration, Histogram) { return t.last, t.rtt }
+
+// Counts gives the totals.
+func (t *Tracker) Counts() Counts { return t.counts }
+
+// Next is when there is something to do: a probe to send or one to count as
+// lost. Before the first probe it is the zero time.
+func (t *Tracker) Next() time.Time {
+	for i := range t.probes {
+		if p := &t.probes[i]; p.outcome == pending {
+			if d := p.at.Add(t.cfg.Timeout); d.Before(t.next) {
+				return d
+			}
+			break
+		}
+	}
+	return t.next
+}
+
+func (t *Tracker) lose(p *sent, now time.Time) {
+	p.outcome = lost
+	t.counts.Lost++
+	t.bad, t.good = t.bad+1, 0
+	if t.state != Down && t.bad >= t.cfg.DownAfter {
+		t.enter(Down, fmt.Sprintf("%s in a row not back within %v", probes(t.bad), t.cfg.Timeout), now)
+	}
+}
+
+func (t *Tracker) enter(s State, reason string, now time.Time) {
+	t.state, t.reason, t.since = s, reason, now
+}
+
+// find looks from the end: a return is mostly that of the last probe.
+func (t *Tracker) find(seq uint64) *sent {
+	for i := len(t.probes) - 1; i >= 0; i-- {
+		if t.probes[i].seq == seq {
+			return &t.probes[i]
+		}
+	}
+	return nil
+}
+
+func probes(n int) string {
+	if n == 1 {
+		return "1 probe"
+	}
+	return fmt.Sprintf("%d probes", n)
+}
