@@ -87,6 +87,9 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 			b.refuseDoubleTag(port, m)
 		}
 		f.Actions = append(f.Actions, Load{uint64(v.id), regVLAN()})
+		if v.travelsTagged() {
+			f.Actions = append(f.Actions, Load{1, regTagged()})
+		}
 		if remember {
 			f.Actions = append(f.Actions, Resubmit{TableIngress})
 		}

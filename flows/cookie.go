@@ -21,39 +21,68 @@ const CategoryMask = uint64(0xffffff) << 40
 // Category says what a flow is for.
 type Category uint8
 
-// The categories. What the object means stands in brackets.
+// The categories. Categories says what the object of each means.
 const (
-	CatClassify Category = 1 + iota // a port's origin [OpenFlow port]
-	CatAdmit                        // destination address classes [0]
-	CatVLAN                         // VLAN admission [port<<12 | VLAN]
-	CatIngress                      // learns the source's port [port]
-	CatPolicy                       // a policy line [its index, from 0]
-	CatDispatch                     // to an attachment [its index << 4 | origin]
-	CatFailure                      // the failure policy, no attachment up [0 closed, 1 open]
-	CatReturn                       // back from an attachment [port]
-	CatProbe                        // a probe came back [port]
-	CatSource                       // the ingress port again [VLAN]
-	CatSeen                         // learned: an ingress port [port]
-	CatForward                      // by origin and VLAN [VLAN]
-	CatHost                         // the host's MAC [0]
-	CatLearn                        // the action that learns [port]
-	CatLearned                      // learned: a destination MAC [port]
-	CatStatic                       // a configured MAC [port]
-	CatOutput                       // out of a port [port<<12 | VLAN; port 0: flood]
-	CatDrop                         // a drop that is counted [DropReason]
+	CatClassify Category = 1 + iota // a port's origin
+	CatAdmit                        // destination address classes
+	CatVLAN                         // VLAN admission
+	CatIngress                      // learns the source's port
+	CatPolicy                       // a policy line
+	CatDispatch                     // to an attachment
+	CatFailure                      // the failure policy, no attachment up
+	CatReturn                       // back from an attachment
+	CatProbe                        // a probe came back
+	CatSource                       // the ingress port again
+	CatSeen                         // learned: an ingress port
+	CatForward                      // by origin and VLAN
+	CatHost                         // the host's MAC
+	CatLearn                        // the action that learns
+	CatLearned                      // learned: a destination MAC
+	CatStatic                       // a configured MAC
+	CatOutput                       // out of a port
+	CatDrop                         // a drop, or the end of a look-up, that is counted
 )
 
-var categoryNames = [...]string{
-	CatClassify: "classify", CatAdmit: "admit", CatVLAN: "vlan", CatIngress: "ingress", CatPolicy: "policy",
-	CatDispatch: "dispatch", CatFailure: "failure", CatReturn: "return", CatProbe: "probe", CatSource: "source",
-	CatSeen: "seen", CatForward: "forward", CatHost: "host", CatLearn: "learn", CatLearned: "learned",
-	CatStatic: "static", CatOutput: "output", CatDrop: "drop",
+// CategoryInfo names a category for dumps and documentation.
+type CategoryInfo struct {
+	Category Category
+	Name     string
+	Meaning  string
+	Object   string // what bits 0-31 of the cookie hold
+}
+
+// Categories lists the categories in order; docs/registers.md is made from
+// it. "port << 12 | VLAN" keeps 20 bits of the port, which LOCAL fills with
+// 0xffffe.
+func Categories() []CategoryInfo {
+	return []CategoryInfo{
+		{CatClassify, "classify", "a port's origin", "OpenFlow port"},
+		{CatAdmit, "admit", "classes of destination addresses", "0"},
+		{CatVLAN, "vlan", "a VLAN let in on a port", "port << 12 | VLAN"},
+		{CatIngress, "ingress", "the action that learns the source's port", "OpenFlow port"},
+		{CatPolicy, "policy", "a line of the inspection policy", "index of the line, from 0"},
+		{CatDispatch, "dispatch", "to an attachment", "(index of the attachment + 1) << 4 | origin; 0: no policy line matched"},
+		{CatFailure, "failure", "the failure policy: no attachment is up", "0 closed, 1 open"},
+		{CatReturn, "return", "back from an attachment", "OpenFlow port"},
+		{CatProbe, "probe", "a probe that came back, to the controller", "OpenFlow port"},
+		{CatSource, "source", "the ingress port again", "VLAN; 0 also where the origin alone decides"},
+		{CatSeen, "seen", "learned: a source's ingress port", "OpenFlow port"},
+		{CatForward, "forward", "by origin and VLAN", "VLAN"},
+		{CatHost, "host", "in the host's VLAN: for the host or not", "0"},
+		{CatLearn, "learn", "the action that learns the source MAC", "OpenFlow port"},
+		{CatLearned, "learned", "learned: where a MAC is", "OpenFlow port"},
+		{CatStatic, "static", "configured: where a MAC is", "OpenFlow port"},
+		{CatOutput, "output", "out of a port, tagged as it wants", "port << 12 | VLAN; port 0: flood"},
+		{CatDrop, "drop", "a drop, or the end of a look-up, that is counted", "the reason, see below"},
+	}
 }
 
 // String returns the category's name.
 func (c Category) String() string {
-	if int(c) < len(categoryNames) && categoryNames[c] != "" {
-		return categoryNames[c]
+	for _, i := range Categories() {
+		if i.Category == c {
+			return i.Name
+		}
 	}
 	return fmt.Sprintf("category-%d", uint8(c))
 }
@@ -74,6 +103,15 @@ const (
 	DropSource                           // source address that can't be learned (multicast, or none)
 	DropTable                            // end of a table that nothing should reach
 )
+
+// DropReasons lists the reasons in order; docs/registers.md is made from it.
+func DropReasons() []DropReason {
+	var all []DropReason
+	for r := DropPort; r <= DropTable; r++ {
+		all = append(all, r)
+	}
+	return all
+}
 
 // String says the reason in the words of the documentation.
 func (r DropReason) String() string {

@@ -63,7 +63,11 @@ func (b *builder) forward() {
 }
 
 func (b *builder) forwardHostVLAN(v vlan) {
-	for _, o := range []Origin{OriginUplink, OriginTrunk} {
+	origins := []Origin{OriginUplink, OriginTrunk}
+	if len(v.trunks) == 0 {
+		origins = origins[:1]
+	}
+	for _, o := range origins {
 		b.add(Flow{
 			Table: TableForward, Priority: prioKnown, Cookie: NewCookie(CatForward, uint32(v.id)),
 			Match: originVLAN(o, v), Goto: TableHost,
@@ -75,8 +79,18 @@ func (b *builder) forwardHostVLAN(v vlan) {
 	b.lookup(TableForward, OriginLocal, v)
 }
 
+// originVLAN matches the origin's frames of the VLAN, in the form in which the
+// VLAN travels: an IPS can't take a tag off, or put one in, to get a frame into
+// another VLAN. Frames of the untagged network may have a priority tag.
 func originVLAN(o Origin, v vlan) Match {
-	return Match{Regs: regs(regOrigin().equals(uint32(o)), regVLAN().equals(uint32(v.id)))}
+	ms := []RegMatch{regOrigin().equals(uint32(o)), regVLAN().equals(uint32(v.id))}
+	switch {
+	case v.travelsTagged():
+		ms = append(ms, regTagged().equals(1))
+	case v.id != 0:
+		ms = append(ms, regTagged().equals(0))
+	}
+	return Match{Regs: regs(ms...)}
 }
 
 // group marks broadcast and multicast frames of the origin, which need no

@@ -145,6 +145,10 @@ type vlan struct {
 	static bool    // has configured addresses
 }
 
+// travelsTagged tells whether frames of the VLAN keep their tag on the way
+// through the gateway.
+func (v vlan) travelsTagged() bool { return v.id != 0 && !v.native }
+
 // several tells whether the VLAN has more than one trunk port. It goes by the
 // configuration, so that a port that comes or goes changes its own flows only.
 func (v vlan) several() bool { return len(v.trunks) > 1 }

@@ -143,12 +143,14 @@ func (b *builder) backFrom(l Leg) {
 		if !l.Returns.Has(o) {
 			continue
 		}
-		b.add(Flow{
+		f := Flow{
 			Table: TableReturn, Priority: 100, Cookie: NewCookie(CatReturn, port),
 			Match:   Match{InPort: port, VLAN: carrierPCP(uint8(o))},
 			Actions: []Action{vid, PopVLAN{}, Load{uint64(o), regOrigin()}},
 			Goto:    TableSource,
-		})
+		}
+		b.add(f)
+		b.withInnerTag(f)
 		b.add(Flow{
 			Table: TableReturn, Priority: 100, Cookie: NewCookie(CatProbe, port),
 			Match:   Match{InPort: port, VLAN: carrierPCP(ProbeBit | uint8(o))},
@@ -158,31 +160,38 @@ func (b *builder) backFrom(l Leg) {
 	b.backOwn(port, vid)
 }
 
-// backOwn takes frames that the IPS itself made: PCP 0, or no tag at all.
-// They are forwarded by destination MAC. A tag inside the carrier tag is the
-// frame's own; without one the frame is bare and gets the tag that the port
-// wants.
-func (b *builder) backOwn(port uint32, vid Move) {
-	own := Flow{
-		Table: TableReturn, Cookie: NewCookie(CatReturn, port),
-		Actions: []Action{vid, PopVLAN{}}, Goto: TableOutput,
-	}
-	lookup := Resubmit{TableMAC}
+// withInnerTag adds the flow once more for frames with a tag of their own
+// inside the carrier tag. It can be seen only until the carrier tag is off:
+// what follows goes by the register.
+func (b *builder) withInnerTag(f Flow) {
+	f.Priority += 10
+	f.Actions = append([]Action{Load{1, regTagged()}}, f.Actions...)
 	for _, inner := range []uint16{ethTypeCTag, ethTypeSTag} {
-		f := own
-		f.Priority = 110
-		f.Match = Match{InPort: port, VLAN: carrierPCP(0), EthType: inner}
-		f.Actions = append(f.Actions[:2:2], lookup)
+		f.Match.EthType = inner
 		b.add(f)
 	}
-	f := own
-	f.Priority = 100
-	f.Match = Match{InPort: port, VLAN: carrierPCP(0)}
-	f.Actions = append(f.Actions[:2:2], Load{1, regBare()}, lookup)
-	b.add(f)
+}
 
-	f.Match = Match{InPort: port, VLAN: untagged()}
-	f.Actions = append([]Action{Load{1, regBare()}}, b.lookupAll()...)
+// backOwn takes frames that the IPS itself made: PCP 0, or no tag at all.
+// They are forwarded by destination MAC. One without a tag of its own gets the
+// tag that the port wants; one with a tag of its own can't be of the untagged
+// network.
+func (b *builder) backOwn(port uint32, vid Move) {
+	f := Flow{
+		Table: TableReturn, Priority: 100, Cookie: NewCookie(CatReturn, port),
+		Match:   Match{InPort: port, VLAN: carrierPCP(0)},
+		Actions: []Action{vid, PopVLAN{}, Resubmit{TableMAC}}, Goto: TableOutput,
+	}
+	b.add(f)
+	b.withInnerTag(f)
+	for _, inner := range []uint16{ethTypeCTag, ethTypeSTag} {
+		b.add(Flow{
+			Table: TableReturn, Priority: 120, Cookie: dropCookie(DropDoubleTag),
+			Match: Match{InPort: port, VLAN: VLANMatch{Value: tagPresent, Mask: 0xffff}, EthType: inner},
+		})
+	}
+	f.Match.VLAN = untagged()
+	f.Actions = b.lookupAll()
 	b.add(f)
 }
 

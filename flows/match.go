@@ -223,6 +223,8 @@ func (v VLANMatch) parts() []string {
 		return nil
 	case v.Value&tagPresent != 0 && vid == vidMask && pcp == 0:
 		return []string{fmt.Sprintf("dl_vlan=%d", v.Value&vidMask)}
+	case v.Value&tagPresent != 0 && vid == vidMask && pcp == 7:
+		return []string{fmt.Sprintf("dl_vlan=%d", v.Value&vidMask), fmt.Sprintf("dl_vlan_pcp=%d", v.Value>>13)}
 	case v.Value&tagPresent != 0 && vid == 0 && pcp == 7:
 		return []string{fmt.Sprintf("dl_vlan_pcp=%d", v.Value>>13)}
 	}

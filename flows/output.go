@@ -48,7 +48,7 @@ func (b *builder) output() {
 		if !v.looksUp() {
 			continue
 		}
-		for _, p := range b.members(v, true, true, true) {
+		for _, p := range b.members(v, v.host, true, true) {
 			b.outPort(v, p)
 		}
 		if v.several() {
@@ -59,6 +59,8 @@ func (b *builder) output() {
 		}
 		if v.several() || v.host {
 			b.flood(OriginUplink, v, true, b.members(v, false, true, v.host))
+		}
+		if len(v.trunks) > 0 && (v.host || (v.several() && b.EastWest)) {
 			b.flood(OriginTrunk, v, true, b.members(v, true, b.EastWest && v.several(), v.host))
 		}
 		if v.host {
@@ -92,13 +94,15 @@ func (b *builder) outPort(v vlan, port uint32) {
 		Table: TableOutput, Priority: 100, Cookie: NewCookie(CatOutput, portVLAN(port, v.id)),
 		Match: Match{Regs: regs(m...)}, Actions: b.send(v, port),
 	}
-	b.add(f)
-	if v.id == 0 || v.native {
-		return
+	switch {
+	case v.travelsTagged():
+		f.Match.Regs = regs(append(m, regTagged().equals(1))...)
+		b.add(f)
+		f.Match.Regs = regs(append(m, regTagged().equals(0))...)
+		f.Actions = []Action{PushVLAN{}, SetVLANVID{v.id}, Output{port}}
+	case v.id != 0:
+		f.Match.Regs = regs(append(m, regTagged().equals(0))...)
 	}
-	f.Priority = 110
-	f.Match.Regs = regs(append(m, regBare().equals(1))...)
-	f.Actions = []Action{PushVLAN{}, SetVLANVID{v.id}, Output{port}}
 	b.add(f)
 }
 

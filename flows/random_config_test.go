@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows_test
+
+import (
+	"slices"
+
+	"ofcontroller/flows"
+	"ofcontroller/testenv/model"
+)
+
+// config makes a configuration that config/ would accept.
+func (r random) config() model.Config {
+	c := model.Config{Uplink: uplinkPort, Open: r.percent(50), EastWest: r.percent(50)}
+	if r.percent(3) {
+		c.Uplink = 0
+	}
+	for i, port := range trunkPorts[:1+r.IntN(len(trunkPorts))] {
+		c.Trunks = append(c.Trunks, r.trunk(i, port))
+	}
+	if r.percent(75) {
+		c.Host = model.Host{Enabled: true, VLAN: pick(r, vlanPool), MAC: hostMAC}
+		if r.percent(5) {
+			c.Host.MAC = model.MAC{}
+		}
+	}
+	for i := range 1 + r.IntN(2) {
+		c.Attachments = append(c.Attachments, r.attachment(ipsPorts[2*i], ipsPorts[2*i+1]))
+	}
+	if r.percent(60) {
+		for range 1 + r.IntN(4) {
+			c.Policy = append(c.Policy, r.policyLine())
+		}
+	}
+	return c
+}
+
+func (r random) trunk(i int, port uint16) model.TrunkPort {
+	t := model.TrunkPort{Port: port, VLANs: some(r, vlanPool)}
+	if tagged := slices.DeleteFunc(slices.Clone(t.VLANs), func(v uint16) bool { return v == 0 }); len(tagged) > 0 && r.percent(35) {
+		t.VLANs, t.Native = tagged, pick(r, tagged)
+	}
+	for n := range r.IntN(3) {
+		t.MACs = append(t.MACs, model.MAC{2, 0, 0, 0, 2, byte(i<<4 | n)})
+	}
+	if r.percent(8) {
+		t.Port = 0
+	}
+	return t
+}
+
+// attachment makes one with one leg; with a way in and a way out; or in between
+// the two sides, where each leg is in for one direction and out for the other.
+func (r random) attachment(first, second uint16) model.Attachment {
+	a := model.Attachment{Up: r.percent(88)}
+	inside, outside := []model.Origin{model.Trunk, model.Local}, []model.Origin{model.Uplink}
+	switch r.IntN(5) {
+	case 0, 1:
+		a.Legs = []model.Leg{{Port: first, Sends: allOrigins, Returns: allOrigins}}
+	case 2, 3:
+		a.Legs = []model.Leg{{Port: first, Sends: allOrigins}, {Port: second, Returns: allOrigins}}
+	default:
+		a.Legs = []model.Leg{{Port: first, Sends: outside, Returns: inside}, {Port: second, Sends: inside, Returns: outside}}
+	}
+	for i := range a.Legs {
+		if r.percent(4) {
+			a.Legs[i].Port = 0
+		}
+	}
+	return a
+}
+
+func (r random) policyLine() model.PolicyLine {
+	line := model.PolicyLine{VLAN: -1, Action: pick(r, []model.Action{model.Inspect, model.Bypass, model.Drop})}
+	if r.percent(40) {
+		line.VLAN = int(pick(r, vlanPool))
+	}
+	if r.percent(50) {
+		line.IP = pick(r, prefixPool)
+	}
+	line.Protos = pick(r, policyKinds)
+	if len(line.Protos) == 1 && slices.Contains(withPorts, line.Protos[0]) && r.percent(60) {
+		line.Port = pick(r, portPool)
+	}
+	if line.VLAN < 0 && !line.IP.IsValid() && line.Protos == nil {
+		line.VLAN = int(pick(r, vlanPool)) // a line that matches everything leaves little to see
+	}
+	return line
+}
+
+// gateway writes a model's configuration as the flows want it.
+func gateway(c model.Config) flows.Gateway {
+	g := flows.Gateway{
+		Uplink: flows.Port{Name: "uplink", OFPort: uint32(c.Uplink)},
+		Local:  flows.Local{Enabled: c.Host.Enabled, VLAN: c.Host.VLAN, MAC: flows.MAC(c.Host.MAC)},
+
+		OpenOnFailure: c.Open, EastWest: c.EastWest,
+		MACAging: 65535, MACLimitPerPort: 4096,
+	}
+	for i, t := range c.Trunks {
+		trunk := flows.Trunk{
+			Port:  flows.Port{Name: portName("trunk", i), OFPort: uint32(t.Port)},
+			VLANs: t.VLANs, Native: t.Native,
+		}
+		for _, mac := range t.MACs {
+			trunk.MACs = append(trunk.MACs, flows.MAC(mac))
+		}
+		g.Trunks = append(g.Trunks, trunk)
+	}
+	for i, a := range c.Attachments {
+		attachment := flows.Attachment{Name: portName("ips", i), Up: a.Up}
+		for n, leg := range a.Legs {
+			attachment.Legs = append(attachment.Legs, flows.Leg{
+				Port:  flows.Port{Name: portName(attachment.Name+"leg", n), OFPort: uint32(leg.Port)},
+				Sends: origins(leg.Sends), Returns: origins(leg.Returns),
+			})
+		}
+		g.Attachments = append(g.Attachments, attachment)
+	}
+	for _, line := range c.Policy {
+		g.Policy = append(g.Policy, policyLine(line))
+	}
+	return g
+}
+
+func portName(kind string, i int) string { return kind + string(rune('0'+i)) }
+
+func origins(list []model.Origin) (set flows.Origins) {
+	for _, o := range list {
+		set |= 1 << o
+	}
+	return set
+}
+
+func policyLine(l model.PolicyLine) flows.PolicyLine {
+	line := flows.PolicyLine{VLAN: l.VLAN, IP: l.IP, Proto: flows.ProtoAny, Port: l.Port}
+	switch len(l.Protos) {
+	case 1:
+		line.Proto = flows.Proto(l.Protos[0])
+	case 2:
+		line.Proto = flows.ProtoICMP
+	}
+	line.Action = map[model.Action]flows.PolicyAction{
+		model.Inspect: flows.Inspect, model.Bypass: flows.Bypass, model.Drop: flows.DropFrame,
+	}[l.Action]
+	return line
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// transit is a frame between its ports: tags are those it has inside, where the
+// tag of a VLAN that is native somewhere is off.
+type transit struct {
+	Frame
+	origin  Origin
+	vlan    uint16
+	ingress uint16 // 0 not known
+	carried bool   // came back with a tag in front, which is off again
+	bare    bool   // the IPS's own: lacks the tag with which its VLAN may travel
+}
+
+func (t transit) dst() Address { return Address{t.vlan, t.Dst} }
+func (t transit) src() Address { return Address{t.vlan, t.Src} }
+
+// Receive says where a frame that comes in on a port goes. Learning happens.
+func (g *Gateway) Receive(port uint16, f Frame) Verdict {
+	for _, a := range g.Attachments {
+		for _, leg := range a.Legs {
+			if leg.Port == port {
+				return g.back(leg, f)
+			}
+		}
+	}
+	t, why := g.admit(port, f)
+	if why != "" {
+		return drop(why)
+	}
+	if t.origin == Trunk && g.several(t.vlan) && !t.Src.Group() {
+		g.Ingress[t.src()] = port
+	}
+	switch g.policy(t) {
+	case Drop:
+		return drop(whyPolicyDrop)
+	case Bypass:
+		return g.forward(t)
+	}
+	return g.inspect(t)
+}
+
+// admit finds the frame's origin and VLAN, or says why it must not come in.
+func (g *Gateway) admit(port uint16, f Frame) (transit, string) {
+	t := transit{Frame: f, ingress: port}
+	native, listed := uint16(0), []uint16(nil)
+	trunk := slices.IndexFunc(g.Trunks, func(t TrunkPort) bool { return t.Port == port })
+	switch {
+	case port == g.Uplink:
+		t.origin = Uplink
+	case trunk >= 0:
+		t.origin, native, listed = Trunk, g.Trunks[trunk].Native, g.Trunks[trunk].VLANs
+	case port == LocalPort && g.Host.Enabled:
+		t.origin, native, listed = Local, g.Host.VLAN, []uint16{g.Host.VLAN}
+	default:
+		return t, whyNotOurPort
+	}
+	if f.Dst.reserved() {
+		return t, whyReserved
+	}
+
+	tagged := len(f.Tags) > 0
+	priority := tagged && f.Tags[0].VID() == 0
+	switch {
+	case !tagged || priority:
+		t.vlan = native
+	case t.origin == Local:
+		return t, whyTaggedLocal
+	default:
+		t.vlan = f.Tags[0].VID()
+	}
+	switch {
+	case t.origin != Uplink && !slices.Contains(listed, t.vlan):
+		return t, whyForeignVLAN
+	case t.origin == Uplink && !g.carried(t.vlan):
+		return t, whyNobodysVLAN
+	case (priority || g.native(t.vlan)) && len(f.Tags) > 1:
+		return t, whyHopping
+	case g.native(t.vlan):
+		t.Tags = nil
+	}
+	return t, ""
+}
+
+// carried tells whether a frame of the VLAN can go anywhere but to the uplink.
+func (g *Gateway) carried(vlan uint16) bool {
+	return g.hosts(vlan) ||
+		slices.ContainsFunc(g.trunksOf(vlan), func(t TrunkPort) bool { return t.Port != 0 })
+}
+
+// policy gives the action of the first line that matches.
+func (g *Gateway) policy(t transit) Action {
+	for _, line := range g.Policy {
+		if line.matches(t) {
+			return line.Action
+		}
+	}
+	return Inspect
+}
+
+func (l PolicyLine) matches(t transit) bool {
+	if l.VLAN >= 0 && l.VLAN != int(t.vlan) {
+		return false
+	}
+	if !l.IP.IsValid() && len(l.Protos) == 0 && l.Port == 0 {
+		return true
+	}
+	if t.IP == nil || len(t.Tags) > 1 {
+		return false
+	}
+	side := func(a netip.Addr, port uint16) bool {
+		return (!l.IP.IsValid() || l.IP.Contains(a)) && (l.Port == 0 || l.Port == port)
+	}
+	return (len(l.Protos) == 0 || slices.Contains(l.Protos, t.IP.Proto)) &&
+		(side(t.IP.Src, t.IP.SrcPort) || side(t.IP.Dst, t.IP.DstPort))
+}
+
+// inspect hands the frame to the first attachment that is up, with the carrier
+// tag in front: VID is the VLAN, PCP the origin.
+func (g *Gateway) inspect(t transit) Verdict {
+	for _, a := range g.Attachments {
+		if !a.up() {
+			continue
+		}
+		for _, leg := range a.Legs {
+			if slices.Contains(leg.Sends, t.origin) {
+				tags := append([]Tag{{tpidC, uint16(t.origin)<<13 | t.vlan}}, t.Tags...)
+				return Verdict{[]Output{{leg.Port, tags}}, whyInspected}
+			}
+		}
+	}
+	if g.Open {
+		return g.forward(t)
+	}
+	return drop(whyClosed)
+}
+
+// up tells whether the attachment works and all its ports are there.
+func (a Attachment) up() bool {
+	return a.Up && !slices.ContainsFunc(a.Legs, func(l Leg) bool { return l.Port == 0 })
+}
