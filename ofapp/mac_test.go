@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ofcontroller/testenv"
 	"ofcontroller/testenv/frame"
 )
 
@@ -38,7 +39,7 @@ func (b *bed) macs() []learned {
 // eventually waits for a condition.
 func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Scaled(limit))
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -131,7 +132,7 @@ trunks:
   - {port: trunk0, vlans: [0, 10], macs: ["`+guest1.String()+`"]}
   - {port: trunk1, vlans: [10]}
 local: {enabled: true, vlan: 0}
-forwarding: {mac_aging: 2s}
+forwarding: {mac_aging: `+testenv.Scaled(2*time.Second).String()+`}
 `)
 	b.drain()
 	toHost := udp(peer, b.hostMAC(), 10)

@@ -21,7 +21,12 @@ const controllerPackage = "ofcontroller/cmd/ofcontroller"
 // the process lives. The file itself is removed at once: the path leads through
 // an open file descriptor, so that nothing is left behind however the process
 // ends.
+//
+// TESTENV_CONTROLLER names one that is built already.
 var controllerBinary = sync.OnceValues(func() (string, error) {
+	if built := os.Getenv("TESTENV_CONTROLLER"); built != "" {
+		return built, nil
+	}
 	return buildUnlinked(controllerPackage)
 })
 

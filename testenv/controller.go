@@ -131,7 +131,7 @@ func (c *Controller) Control() string { return c.control }
 // than timeout or when the controller ends.
 func (c *Controller) WaitConverged(t testing.TB, timeout time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), Scaled(timeout))
 	defer cancel()
 	if err := c.AwaitConverged(ctx); err != nil {
 		t.Fatalf("testenv: %v", err)
@@ -143,7 +143,7 @@ func (c *Controller) AwaitConverged(ctx context.Context) error {
 	tick := time.NewTicker(statusInterval)
 	defer tick.Stop()
 	for {
-		status, err := c.statusWithin(ctx, toolTimeout)
+		status, err := c.statusWithin(ctx, Scaled(toolTimeout))
 		if err == nil && status["converged"] == true {
 			return nil
 		}
@@ -160,7 +160,7 @@ func (c *Controller) AwaitConverged(ctx context.Context) error {
 // Status is what `ofcontroller status -o json` says. In a test it fails the test
 // if the controller does not answer; otherwise it is nil then.
 func (c *Controller) Status() map[string]any {
-	status, err := c.statusWithin(context.Background(), toolTimeout)
+	status, err := c.statusWithin(context.Background(), Scaled(toolTimeout))
 	if err == nil {
 		return status
 	}
@@ -189,7 +189,7 @@ func (c *Controller) statusWithin(ctx context.Context, limit time.Duration) (map
 // CLI runs `ofcontroller ARGS --config FILE` and returns its standard output; an
 // exit status above 0 is an error that holds standard error.
 func (c *Controller) CLI(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*toolTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), Scaled(3*toolTimeout))
 	defer cancel()
 	return c.cli(ctx, args...)
 }

@@ -260,7 +260,7 @@ func (e *Env) Appctl(args ...string) (string, error) {
 	if len(args) == 0 {
 		return "", errors.New("appctl: no command")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), toolTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), Scaled(toolTimeout))
 	defer cancel()
 	return unixctl(ctx, e.switchSocket(), args[0], args[1:]...)
 }

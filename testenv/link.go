@@ -46,7 +46,19 @@ func (e *Env) setUpVeth(name string, peer *namespace, peerName string) error {
 	if err := peer.do(func() error { return offloadsOff(peerName) }); err != nil {
 		return err
 	}
-	if err := e.ns.do(func() error { return errors.Join(offloadsOff(name), muteStack(name)) }); err != nil {
+	if err := e.ns.do(func() error { return offloadsOff(name) }); err != nil {
+		return err
+	}
+	if err := e.muteLink(name); err != nil {
+		return err
+	}
+	return errors.Join(peer.setUp(peerName, true), e.ns.setUp(name, true))
+}
+
+// muteLink keeps the kernel's stack from answering in the place of a LOCAL device
+// what arrives on the switch's end of a link.
+func (e *Env) muteLink(name string) error {
+	if err := e.ns.do(func() error { return muteStack(name) }); err != nil {
 		return err
 	}
 	link, err := e.ns.link.LinkByName(name)
@@ -56,7 +68,7 @@ func (e *Env) setUpVeth(name string, peer *namespace, peerName string) error {
 	if err := e.ns.link.LinkSetARPOff(link); err != nil {
 		return fmt.Errorf("link %s: arp off: %w", name, err)
 	}
-	return errors.Join(peer.setUp(peerName, true), e.ns.setUp(name, true))
+	return nil
 }
 
 // delLink removes a link of the switch's namespace, a veth with its peer.

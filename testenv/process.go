@@ -104,9 +104,12 @@ func newStarter() *starter {
 	return s
 }
 
-// start starts cmd and waits for it in the background.
+// start starts cmd and waits for it in the background. The child gets a process
+// group of its own, so that an interrupt from the terminal reaches the owner only,
+// which then ends its children in order.
 func (s *starter) start(name string, cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = withParentDeath(cmd.SysProcAttr)
+	cmd.SysProcAttr.Setpgid = true
 	result := make(chan error, 1)
 	select {
 	case s.calls <- func() { result <- cmd.Start() }:

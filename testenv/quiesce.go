@@ -23,7 +23,7 @@ const settleTime = 20 * time.Millisecond
 
 // Sync is [Env.Quiesce] over all ports with a time limit.
 func (e *Env) Sync(timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), Scaled(timeout))
 	defer cancel()
 	return e.Quiesce(ctx)
 }

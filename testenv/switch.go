@@ -111,9 +111,29 @@ func (e *Env) startSwitch(ctx context.Context) error {
 	if err := e.awaitSocket(ctx, vswitchd, e.switchSocket()); err != nil {
 		return err
 	}
+	version, err := e.switchVersion()
+	if err != nil {
+		return err
+	}
 	// A change of next_cfg makes ovs-vsctl wait until the switch has caught up.
-	_, err = e.Vsctl("set", "Open_vSwitch", ".", "external_ids:started="+fmt.Sprint(vswitchd.cmd.Process.Pid))
+	_, err = e.Vsctl("set", "Open_vSwitch", ".", "ovs_version="+version,
+		"external_ids:started="+fmt.Sprint(vswitchd.cmd.Process.Pid))
 	return err
+}
+
+// switchVersion is the release, such as 3.1.0, which ovs-ctl(8) would write into
+// the database.
+func (e *Env) switchVersion() (string, error) {
+	text, err := e.Appctl("version")
+	if err != nil {
+		return "", err
+	}
+	first, _, _ := strings.Cut(text, "\n")
+	_, version, ok := cutLast(first, " ")
+	if !ok {
+		return "", fmt.Errorf("version of the switch: %q", text)
+	}
+	return version, nil
 }
 
 // startDaemon starts an Open vSwitch daemon in the foreground, which makes it our
@@ -132,7 +152,7 @@ func (e *Env) startDaemon(name, path string, args ...string) (*process, error) {
 // awaitSocket waits until a daemon accepts connections, and says why if it ends
 // instead.
 func (e *Env) awaitSocket(ctx context.Context, p *process, socket string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, Scaled(startTimeout))
 	defer cancel()
 	var dialer net.Dialer
 	tick := time.NewTicker(pollInterval)

@@ -4,7 +4,10 @@ package testenv
 
 import (
 	"context"
+	"os"
+	"strconv"
 	"testing"
+	"time"
 )
 
 // Option changes what [New] makes.
@@ -19,16 +22,26 @@ func WithDatapath(datapath string) Option { return func(o *Options) { o.Datapath
 // WithDir keeps database, sockets and logs in a directory of the caller.
 func WithDir(dir string) Option { return func(o *Options) { o.Dir = dir } }
 
-// New starts an environment for a test and stops it with the test. A machine that
+// Scaled is a time limit on this machine: TESTENV_TIME_SCALE says how much slower
+// it is than usual, 1 by default.
+func Scaled(d time.Duration) time.Duration {
+	if scale, err := strconv.ParseFloat(os.Getenv("TESTENV_TIME_SCALE"), 64); err == nil && scale > 0 {
+		return time.Duration(float64(d) * scale)
+	}
+	return d
+}
+
+// New starts an environment for a test, on the datapath that TESTENV_DATAPATH
+// names, and stops it with the test. A machine that
 // cannot run a switch fails the test with what is missing. The switch's log is
 // shown when the test has failed.
 func New(t testing.TB, options ...Option) *Env {
 	t.Helper()
-	o := Options{Log: t.Logf}
+	o := Options{Log: t.Logf, Datapath: os.Getenv("TESTENV_DATAPATH")}
 	for _, option := range options {
 		option(&o)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), Scaled(startTimeout))
 	defer cancel()
 	e, err := Start(ctx, o)
 	if err != nil {
