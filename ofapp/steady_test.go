@@ -87,7 +87,9 @@ func TestRestart(t *testing.T) {
 	}
 	t.Run("down", func(t *testing.T) {
 		b.t = t
+		b.ctl.Kill()
 		b.ctl = b.env.Controller(t, b.yaml(wayConfig))
+		b.ctl.WaitConverged(t, converge)
 		b.ips.Dead(true)
 		b.waitState(t, "down")
 		before, began := b.dumpAges(), time.Now()

@@ -246,12 +246,17 @@ func (e *Env) environ() []string {
 // Vsctl runs ovs-vsctl(8), which waits until the switch has done what was asked
 // unless --no-wait is among the arguments. It gives up after 10 s.
 func (e *Env) Vsctl(args ...string) (string, error) {
-	return e.tool(e.tools.vsctl, append([]string{"--db=" + e.DB(), "--timeout=10"}, args...)...)
+	return e.tool(e.tools.vsctl, append([]string{"--db=" + e.DB(), switchTimeout()}, args...)...)
+}
+
+// switchTimeout is the option with which the switch's tools give up.
+func switchTimeout() string {
+	return fmt.Sprintf("--timeout=%d", int(Scaled(toolTimeout).Seconds()))
 }
 
 // Ofctl runs ovs-ofctl(8) with bridges named as they are in the database.
 func (e *Env) Ofctl(args ...string) (string, error) {
-	return e.tool(e.tools.ofctl, append([]string{"--timeout=10"}, args...)...)
+	return e.tool(e.tools.ofctl, append([]string{switchTimeout()}, args...)...)
 }
 
 // Appctl runs a command of ovs-vswitchd's control socket, as ovs-appctl(8) does.

@@ -1,31 +1,47 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
+# Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
 set -euo pipefail
+export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
-declare -A packages=(
-  [ovs-vswitchd]=openvswitch-switch
-  [ovsdb-tool]=openvswitch-switch
-  [ip]=iproute2
-  [ping]=iputils-ping
-  [gcc]=gcc # the race detector
-)
-export PATH="$PATH:/usr/local/go/bin:/usr/sbin:/sbin"
+goversion=$(sed -n 's/^go //p' "$(dirname "$0")/../go.mod")
+gominor=21 # from Go 1.21 on the go command fetches by itself the release that go.mod asks for
+
+have() { command -v "$1" >/dev/null; }
+go_is_new() {
+  have go && [ "$(cd / && GOTOOLCHAIN=local go env GOVERSION | sed -E 's/.*go1\.([0-9]+).*/\1/')" -ge "$gominor" ]
+}
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
 
 missing=()
-for command in "${!packages[@]}"; do
-  command -v "$command" >/dev/null || missing+=("${packages[$command]}")
-done
-command -v go >/dev/null || missing+=(golang-go)
-[ ${#missing[@]} -eq 0 ] && exit 0
+have ovs-vswitchd && have ovsdb-server && have ovs-ofctl && [ -e /usr/share/openvswitch/vswitch.ovsschema ] || missing+=(openvswitch-switch)
+have ip || missing+=(iproute2)
+have nsenter || missing+=(util-linux)
+have gcc || missing+=(gcc) # the race detector
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates) # for Go modules
+if ! go_is_new && ! have curl; then missing+=(curl); fi
 
-sudo=()
-[ "$(id -u)" -eq 0 ] || sudo=(sudo)
-if ! command -v apt-get >/dev/null; then
-  echo "missing: ${missing[*]}; install them with this system's package manager" >&2
-  exit 1
+if [ ${#missing[@]} -gt 0 ]; then
+  if ! have apt-get; then
+    echo "missing: ${missing[*]}; install them with this system's package manager" >&2
+    exit 1
+  fi
+  echo "installing: ${missing[*]}"
+  as_root apt-get update -qq
+  # The package may start a switch of the system; the tests and the demo start their own and leave that one alone.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-echo "installing: ${missing[*]}"
-"${sudo[@]}" apt-get update -qq
-# The tests start switches of their own: a switch of the system is not started or stopped here.
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+
+if ! go_is_new; then
+  # Distributions' Go is often older than what go.mod asks for.
+  archive="go$goversion.linux-$(dpkg --print-architecture).tar.gz"
+  if [ -e /usr/local/go ]; then
+    echo "/usr/local/go is older than Go 1.$gominor; replace it with Go $goversion" >&2
+    exit 1
+  fi
+  echo "installing: Go $goversion in /usr/local/go"
+  curl -fsSL "https://go.dev/dl/$archive" | as_root tar -C /usr/local -xz
+fi

@@ -20,13 +20,16 @@ const (
 	exitInterrupted = 130 // 128 + SIGINT, as shells have it
 )
 
-func main() {
+func main() { os.Exit(untilSignal(os.Args[1:])) }
+
+// untilSignal runs the program and has it clean up at the first signal.
+func untilSignal(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// A second signal ends the program at once; what is left is then removed by
 	// the environment's warden.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	return run(ctx, args, os.Stdout, os.Stderr)
 }
 
 // run is the whole program; it returns the exit status once everything is
