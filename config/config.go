@@ -17,6 +17,9 @@ const (
 	KindSuricata = "suricata" // inspection.attachments[].kind: a Suricata that this program runs
 	KindPort     = "port"     // inspection.attachments[].kind: anything behind switch ports
 
+	LegsUniform     = "uniform"     // inspection.attachments[].legs: all frames in at port, out at return_port
+	LegsDirectional = "directional" // inspection.attachments[].legs: by the side that a frame comes from
+
 	ActionInspect = "inspect" // inspection.policy[].action
 	ActionBypass  = "bypass"  // inspection.policy[].action
 	ActionDrop    = "drop"    // inspection.policy[].action
@@ -87,6 +90,8 @@ type Attachment struct {
 	Rules            []string // paths of rule files
 	Threads          int      // workers; 0: one per CPU
 	Port, ReturnPort string   // of KindPort; ReturnPort is "" when the attachment is one-legged
+	Legs             string   // of KindPort: LegsUniform or LegsDirectional
+	Weight           int      // share of the connections, 1 to 100
 	EVE              string   // path of the EVE-format JSON file of KindEmbedded, "" for none
 	Line             int      // line of the configuration file where the attachment stands, from 1
 }

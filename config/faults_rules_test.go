@@ -36,11 +36,9 @@ func ruleFaults() []faultCase {
 		}},
 		{"two attachments on one port", replaceAttachments(`[{name: a, kind: port, port: ips0}, {name: b, kind: port, port: ips0}]`), []string{
 			`gw.yaml:3: inspection.attachments[1].port: "ips0" is named by inspection.attachments[0].port (line 3) too, a port of its own`,
-			`gw.yaml:3: inspection.attachments[1]: more than one attachment is not supported yet, keep one attachment`,
 		}},
 		{"two attachments of one name", replaceAttachments(`[{name: a, kind: embedded}, {name: a, kind: port, port: ips0}]`), []string{
 			`gw.yaml:3: inspection.attachments[1].name: "a" is the name at inspection.attachments[0].name (line 3) too, a name of its own`,
-			`gw.yaml:3: inspection.attachments[1]: more than one attachment is not supported yet, keep one attachment`,
 		}},
 		{"native not listed", replaceTrunks(`[{port: t, vlans: [1, 5-7], native_vlan: 2}]`), []string{
 			`gw.yaml:2: trunks[0].native_vlan: 2 is not listed in vlans, one of 1, 5-7, or list it`,
@@ -71,6 +69,9 @@ func ruleFaults() []faultCase {
 		}},
 		{"port without port", replaceAttachments(`[{name: a, kind: port}]`), []string{
 			`gw.yaml:3: inspection.attachments[0].port: is missing, the port behind which the attachment stands`,
+		}},
+		{"directional with one leg", replaceAttachments(`[{name: a, kind: port, port: x, legs: directional}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].legs: directional needs two legs, a return_port`,
 		}},
 		{"return_port alone", replaceAttachments(`[{name: a, kind: port, return_port: x}]`), []string{
 			`gw.yaml:3: inspection.attachments[0].port: is missing, the port behind which the attachment stands`,
@@ -125,9 +126,6 @@ func ruleFaults() []faultCase {
 		}},
 		{"two uplinks", replaceUplinks(`[{port: eth1}, {port: eth2}]`), []string{
 			`gw.yaml:1: uplinks[1]: more than one uplink is not supported yet, make one bond of the adapters in the kernel and name that`,
-		}},
-		{"two attachments", replaceAttachments(`[{name: a, kind: embedded}, {name: b, kind: port, port: x}]`), []string{
-			`gw.yaml:3: inspection.attachments[1]: more than one attachment is not supported yet, keep one attachment`,
 		}},
 		{"suricata", replaceAttachments(`[{name: a, kind: suricata, rules: [/r], threads: 1}]`), []string{
 			`gw.yaml:3: inspection.attachments[0].kind: suricata is not supported yet, run Suricata yourself behind a switch port, kind: port, or use kind: embedded`,

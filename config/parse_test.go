@@ -28,7 +28,7 @@ func leastConfig() *Config {
 		Local:   Local{Enabled: true},
 		Inspection: Inspection{
 			OnFailure:   "closed",
-			Attachments: []Attachment{{Name: "builtin", Kind: "embedded", Line: 3}},
+			Attachments: []Attachment{{Name: "builtin", Kind: "embedded", Legs: LegsUniform, Weight: 1, Line: 3}},
 			Probe:       Probe{Interval: 500 * time.Millisecond, Timeout: 250 * time.Millisecond, DownAfter: 3, UpAfter: 2},
 			Offload:     Offload{Limit: 10000},
 		},

@@ -93,6 +93,8 @@ func attachmentKeys(a *Attachment, n *yaml.Node) []field {
 		{name: "threads", def: "0", value: number(&a.Threads, 0, 256), doc: "workers of kinds embedded and suricata; 0 is one per CPU"},
 		{name: "port", def: `""`, value: optionalInterfaceName(&a.Port), doc: "port of kind port to which frames go"},
 		{name: "return_port", def: `""`, value: optionalInterfaceName(&a.ReturnPort), doc: "port of kind port from which frames come back; \"\" is the same port"},
+		{name: "legs", def: LegsUniform, value: oneOf(&a.Legs, LegsUniform, LegsDirectional), doc: "with a return_port: uniform sends all frames to port and takes all back from return_port; directional sends frames of the uplink to port and all others to return_port, for engines that learn MACs"},
+		{name: "weight", def: "1", value: number(&a.Weight, 1, 100), doc: "share of the connections, beside the other attachments' weights"},
 		{name: "eve", def: `""`, value: optionalPath(&a.EVE), doc: "EVE-format JSON file of kind embedded; \"\" is none"},
 	}
 }

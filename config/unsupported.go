@@ -16,9 +16,6 @@ func (v *validator) unsupported() {
 	if len(c.Uplinks) > 1 {
 		v.fault("uplinks[1]", "more than one uplink is "+wrong, "make one bond of the adapters in the kernel and name that")
 	}
-	if len(in.Attachments) > 1 {
-		v.fault("inspection.attachments[1]", "more than one attachment is "+wrong, "keep one attachment")
-	}
 	for i := range in.Attachments {
 		if in.Attachments[i].Kind == KindSuricata {
 			v.fault(item("inspection.attachments", i)+".kind", "suricata is "+wrong, "run Suricata yourself behind a switch port, kind: port, or use kind: embedded")

@@ -34,9 +34,9 @@ func (v *validator) attachmentKind(path string, a *Attachment) {
 	of := map[string][]string{
 		KindEmbedded: {"rules", "threads", "eve"},
 		KindSuricata: {"rules", "threads"},
-		KindPort:     {"port", "return_port"},
+		KindPort:     {"port", "return_port", "legs"},
 	}
-	for _, key := range []string{"rules", "threads", "port", "return_port", "eve"} {
+	for _, key := range []string{"rules", "threads", "port", "return_port", "legs", "eve"} {
 		if !v.given(path+"."+key) || slices.Contains(of[a.Kind], key) {
 			continue
 		}
@@ -50,5 +50,8 @@ func (v *validator) attachmentKind(path string, a *Attachment) {
 	}
 	if port := path + ".port"; a.Kind == KindPort && a.Port == "" && v.sound(port) {
 		v.fault(port, "is missing", "the port behind which the attachment stands")
+	}
+	if legs := path + ".legs"; a.Kind == KindPort && a.Legs == LegsDirectional && a.ReturnPort == "" && v.sound(legs, path+".return_port") {
+		v.fault(legs, "directional needs two legs", "a return_port")
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Action is one of Output, Controller, PushVLAN, PopVLAN, SetVLANVID,
-// SetVLANPCP, Load, Move, Resubmit and Learn.
+// SetVLANPCP, Load, Move, Resubmit, Learn and ToGroup.
 type Action interface {
 	fmt.Stringer
 	action()

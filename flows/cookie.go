@@ -28,7 +28,7 @@ const (
 	CatVLAN                         // VLAN admission
 	CatIngress                      // learns the source's port
 	CatPolicy                       // a policy line
-	CatDispatch                     // to an attachment
+	CatDispatch                     // to the attachments
 	CatFailure                      // the failure policy, no attachment up
 	CatReturn                       // back from an attachment
 	CatProbe                        // a probe came back
@@ -61,7 +61,7 @@ func Categories() []CategoryInfo {
 		{CatVLAN, "vlan", "a VLAN let in on a port", "port << 12 | VLAN"},
 		{CatIngress, "ingress", "the action that learns the source's port", "OpenFlow port"},
 		{CatPolicy, "policy", "a line of the inspection policy", "index of the line, from 0"},
-		{CatDispatch, "dispatch", "to an attachment", "(index of the attachment + 1) << 4 | origin; 0: no policy line matched"},
+		{CatDispatch, "dispatch", "to the attachments", "origin; 0: no policy line matched"},
 		{CatFailure, "failure", "the failure policy: no attachment is up", "0 closed, 1 open"},
 		{CatReturn, "return", "back from an attachment", "OpenFlow port"},
 		{CatProbe, "probe", "a probe that came back, to the controller", "OpenFlow port"},

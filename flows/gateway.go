@@ -14,7 +14,7 @@ type Gateway struct {
 	Uplink      Port
 	Trunks      []Trunk
 	Local       Local
-	Attachments []Attachment // the first that is up inspects
+	Attachments []Attachment // those that are up share the load
 
 	OpenOnFailure   bool // while no attachment is up: forward uninspected instead of dropping
 	Policy          []PolicyLine
@@ -52,7 +52,22 @@ type Local struct {
 type Attachment struct {
 	Name string
 	Legs []Leg // one, or two when frames go in at the first and come out of the second
-	Up   bool
+
+	Up     bool
+	Drain  bool // takes no new connections while another one is up
+	Weight int  // share of the connections, 0 counts as 1
+}
+
+func (a Attachment) weight() int { return max(a.Weight, 1) }
+
+// sends is the OpenFlow port of the leg that takes the origin's frames, 0 none.
+func (a Attachment) sends(o Origin) uint32 {
+	for _, l := range a.Legs {
+		if l.Sends.Has(o) {
+			return l.Port.OFPort
+		}
+	}
+	return 0
 }
 
 // Leg is one port of an attachment and what passes it.

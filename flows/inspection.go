@@ -90,28 +90,16 @@ func (l PolicyLine) number(ethType uint16) uint8 {
 // (NXT_SET_CONTROLLER_ID), so that no other connection sees them.
 const ControllerID = 0x0fc0
 
-// dispatch puts the carrier tag on and hands the frame to the attachment. The
-// failure policy takes its place while none is up.
+// dispatch hands the frame to an attachment, by a group where there is a
+// choice. The failure policy takes its place while none is up.
 func (b *builder) dispatch() {
-	for i, a := range b.Attachments {
-		if !a.Up || !a.present() {
-			continue
-		}
-		for _, l := range a.Legs {
-			for o := OriginUplink; o <= OriginLocal; o++ {
-				if !l.Sends.Has(o) {
-					continue
-				}
-				b.add(Flow{
-					Table: TableDispatch, Priority: 100, Cookie: NewCookie(CatDispatch, uint32(i+1)<<4|uint32(o)),
-					Match: Match{Regs: regs(regOrigin().equals(uint32(o)))},
-					Actions: []Action{
-						PushVLAN{}, Move{regVLAN(), tciVID()}, SetVLANPCP{uint8(o)}, Output{l.Port.OFPort},
-					},
-				})
-			}
-		}
-		break
+	slots := share(b.Attachments)
+	for o := OriginUplink; o <= OriginLocal && len(slots) > 0; o++ {
+		b.add(Flow{
+			Table: TableDispatch, Priority: 100, Cookie: NewCookie(CatDispatch, uint32(o)),
+			Match:   Match{Regs: regs(regOrigin().equals(uint32(o)))},
+			Actions: b.toAttachment(o, slots),
+		})
 	}
 	if b.OpenOnFailure {
 		b.add(Flow{
@@ -121,6 +109,22 @@ func (b *builder) dispatch() {
 		return
 	}
 	b.add(Flow{Table: TableDispatch, Cookie: NewCookie(CatFailure, 0)})
+}
+
+// toAttachment gives the actions for the origin's frames.
+func (b *builder) toAttachment(o Origin, slots []int) []Action {
+	switch {
+	case b.OpenOnFailure && b.Uplink.present():
+		return []Action{ToGroup{groupFailover + uint32(o)}}
+	case len(b.Attachments) > 1:
+		return []Action{ToGroup{groupShare + uint32(o)}}
+	}
+	return carry(o, b.Attachments[slots[0]].sends(o))
+}
+
+// carry puts the carrier tag on and sends the frame out of the leg.
+func carry(o Origin, leg uint32) []Action {
+	return []Action{PushVLAN{}, Move{regVLAN(), tciVID()}, SetVLANPCP{uint8(o)}, Output{leg}}
 }
 
 // back takes frames from the attachments: the carrier tag's VID and PCP go

@@ -90,9 +90,10 @@ func (a *App) list() []*attachment {
 	return a.attachments
 }
 
-// assume takes the health that the switch's flows show for attachments without
-// a verdict, so that a restart changes no flow before the first verdict: if
-// there are flows of ours but none to an attachment, it was down.
+// assume takes the health that the switch's flows and groups show for
+// attachments without a verdict, so that a restart changes nothing before the
+// first verdict: if there are flows of ours but none to an attachment, it was
+// down.
 func (a *App) assume(h held) {
 	ours, dispatch := false, false
 	for _, b := range h.flows {
@@ -101,8 +102,9 @@ func (a *App) assume(h held) {
 		dispatch = dispatch || (c.Ours() && c.Category() == flows.CatDispatch && c.Object() != 0)
 	}
 	for _, at := range a.list() {
+		leg, _ := a.probeLeg(at.cfg, flows.OriginUplink)
 		at.mu.Lock()
-		at.assumed = !ours || dispatch
+		at.assumed = !ours || (dispatch && (len(h.groups) == 0 || sendsTo(h.groups, leg)))
 		at.mu.Unlock()
 		at.restart(probeConfig(a.config()))
 	}
@@ -162,7 +164,6 @@ func (a *App) answers(ctx context.Context, conn *openflow.Conn) (time.Time, erro
 // probeOne sends the attachment's next probe when it is due and returns when
 // to look again.
 func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, now time.Time) (time.Time, error) {
-	leg, ok := a.probeLeg(at.cfg)
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	was, _, _ := at.tracker.State()
@@ -170,8 +171,9 @@ func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment,
 	if due {
 		at.seq++
 		at.tracker.Sent(at.seq, now)
-		if ok {
-			frame := probe.Frame(at.seq, at.nonce, probeOrigin(at.seq), a.probeVLAN(at.seq), at.index)
+		origin := probeOrigin(at.seq)
+		if leg, ok := a.probeLeg(at.cfg, origin); ok {
+			frame := probe.Frame(at.seq, at.nonce, uint8(origin), a.probeVLAN(at.seq), at.index)
 			if err := conn.PacketOut(ctx, openflow.PacketOut{InPort: openflow.PortController, Port: leg, Data: frame}); err != nil {
 				return now, fmt.Errorf("probe of %s: %w", at.cfg.Name, err)
 			}
@@ -183,7 +185,7 @@ func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment,
 }
 
 // probeOrigin takes the origins in turn.
-func probeOrigin(seq uint64) uint8 { return uint8(seq%3) + 1 }
+func probeOrigin(seq uint64) flows.Origin { return flows.OriginUplink + flows.Origin(seq%3) }
 
 // probeVLAN takes the untagged network and a configured VLAN in turn.
 func (a *App) probeVLAN(seq uint64) uint16 {
@@ -195,21 +197,23 @@ func (a *App) probeVLAN(seq uint64) uint16 {
 	return vlans[len(vlans)-1]
 }
 
-// probeLeg is the port that probes of the attachment go out of; not ok while
-// a leg is missing.
-func (a *App) probeLeg(c config.Attachment) (port uint32, ok bool) {
+// probeLeg is the port that the origin's frames go out of to the attachment;
+// not ok while a leg is missing.
+func (a *App) probeLeg(c config.Attachment, o flows.Origin) (port uint32, ok bool) {
 	br := a.db.Snapshot().Bridge
 	if br == nil {
 		return 0, false
 	}
 	w := portLookup{bridge: br}
-	legs := w.legs(c)
-	for _, l := range legs {
+	for _, l := range w.legs(c) {
 		if l.Port.OFPort == 0 {
 			return 0, false
 		}
+		if l.Sends.Has(o) {
+			port = l.Port.OFPort
+		}
 	}
-	return legs[0].Port.OFPort, true
+	return port, port != 0
 }
 
 // logVerdict logs a change of the verdict. at.mu is held.

@@ -118,6 +118,8 @@ func encodeAction(a flows.Action) (openflow.Action, error) {
 		return openflow.Move(encodeRange(a.Src), encodeRange(a.Dst)), nil
 	case flows.Resubmit:
 		return openflow.Resubmit(uint8(a.Table)), nil
+	case flows.ToGroup:
+		return openflow.Group(a.Group), nil
 	case flows.Learn:
 		return encodeLearn(a), nil
 	}

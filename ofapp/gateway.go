@@ -38,7 +38,7 @@ func gateway(cfg *config.Config, br *ovsdb.Bridge, up map[string]bool) (flows.Ga
 	w.dropContested(g.Trunks)
 	for _, at := range cfg.Inspection.Attachments {
 		g.Attachments = append(g.Attachments, flows.Attachment{
-			Name: at.Name, Up: up[at.Name], Legs: w.legs(at),
+			Name: at.Name, Up: up[at.Name], Legs: w.legs(at), Weight: at.Weight,
 		})
 	}
 	for _, l := range cfg.Inspection.Policy {
@@ -139,13 +139,20 @@ func (w *portLookup) dropContested(trunks []flows.Trunk) {
 }
 
 // legs gives the attachment's ports. A two-legged one takes frames at its port
-// and gives them back at its return port.
+// and gives them back at its return port; a directional one does so with the
+// uplink's frames, and the other way round with all others.
 func (w *portLookup) legs(at config.Attachment) []flows.Leg {
 	switch {
 	case at.Kind == config.KindEmbedded:
 		return []flows.Leg{{Port: w.port(embedded.PortName(at.Name)), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
 	case at.ReturnPort == "":
 		return []flows.Leg{{Port: w.port(at.Port), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
+	case at.Legs == config.LegsDirectional:
+		const fromUplink = flows.Origins(1 << flows.OriginUplink)
+		return []flows.Leg{
+			{Port: w.port(at.Port), Sends: fromUplink, Returns: flows.AllOrigins &^ fromUplink},
+			{Port: w.port(at.ReturnPort), Sends: flows.AllOrigins &^ fromUplink, Returns: fromUplink},
+		}
 	}
 	return []flows.Leg{
 		{Port: w.port(at.Port), Sends: flows.AllOrigins},

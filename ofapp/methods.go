@@ -51,7 +51,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 		return "", errors.New("the database does not have the bridge")
 	}
 	g, _ := gateway(in.cfg, in.bridge, in.up)
-	w, err := wanted(flows.Build(g))
+	w, err := wanted(flows.Build(g), flows.Groups(g))
 	if err != nil {
 		return "", err
 	}
@@ -59,7 +59,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := diff(h.flows, w)
+	c, err := diff(h, w)
 	if err != nil {
 		return "", err
 	}

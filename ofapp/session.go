@@ -46,7 +46,6 @@ func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
 	if err := s.look(ctx); err != nil {
 		return err
 	}
-	a.assume(s.held)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.probe(ctx, conn) })
 	g.Go(func() error { return s.loop(ctx) })
@@ -60,6 +59,7 @@ type syncer struct {
 	held    held
 	members string // ports and VLANs that the last sync knew
 	pause   time.Duration
+	assumed bool // the attachments' health was taken from the switch
 	quiet   bool // the last sync left nothing to do: a difference now is somebody else's work
 }
 
@@ -114,13 +114,18 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 		}
 		return 0, nil
 	}
+	if !s.assumed {
+		a.assume(s.held)
+		s.assumed = true
+		in = a.inputs()
+	}
 	if err := a.ensure(ctx); err != nil {
 		a.note(err)
 	}
 	g, faults := gateway(in.cfg, in.bridge, in.up)
 	in.faults = faults
 	fs := flows.Build(g)
-	w, err := wanted(fs)
+	w, err := wanted(fs, flows.Groups(g))
 	if err != nil {
 		a.noteSync(in, fs, err)
 		return 0, nil
@@ -154,7 +159,7 @@ func (s *syncer) difference(ctx context.Context, g flows.Gateway, w wantedTable)
 		}
 	}
 	s.members = members
-	c, err := diff(s.held.flows, w)
+	c, err := diff(s.held, w)
 	if err != nil {
 		return c, err
 	}
@@ -195,6 +200,10 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 		log.Info("flows changed")
 	}
 	s.held.flows = w.flows
+	s.held.groups = map[uint32]groupBody{}
+	for _, g := range w.groups {
+		s.held.groups[g.mod.ID] = g.body
+	}
 	s.held.learned = nil
 	return nil
 }

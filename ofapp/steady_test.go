@@ -135,7 +135,7 @@ func TestFailurePolicy(t *testing.T) {
 			b := newBed(t, 2, wayConfig+`
 inspection:
   on_failure: `+c.policy+`
-  probe: {interval: `+testenv.Scaled(50*time.Millisecond).String()+`, timeout: `+testenv.Scaled(50*time.Millisecond).String()+`, down_after: 3, up_after: 2}
+  probe: {interval: `+testenv.Scaled(50*time.Millisecond).String()+`, timeout: `+testenv.Scaled(400*time.Millisecond).String()+`, down_after: 3, up_after: 2}
 `)
 			b.drain()
 			b.send(up, in)

@@ -35,10 +35,12 @@ type wantedTable struct {
 	mods  map[flowKey]openflow.FlowMod
 	text  map[flowKey]flows.Flow
 	order []flowKey
+
+	groups []wantedGroup
 }
 
-// wanted encodes the flows.
-func wanted(fs []flows.Flow) (wantedTable, error) {
+// wanted encodes the flows and groups.
+func wanted(fs []flows.Flow, gs []flows.Group) (wantedTable, error) {
 	w := wantedTable{
 		flows: make(flowTable, len(fs)),
 		mods:  make(map[flowKey]openflow.FlowMod, len(fs)),
@@ -62,7 +64,9 @@ func wanted(fs []flows.Flow) (wantedTable, error) {
 		w.mods[k], w.text[k] = mod, f
 		w.order = append(w.order, k)
 	}
-	return w, nil
+	var err error
+	w.groups, err = wantedGroups(gs)
+	return w, err
 }
 
 // learnedFlow is a flow that the switch put in by a learn action of ours.
@@ -76,6 +80,7 @@ type held struct {
 	flows   flowTable
 	learned []learnedFlow
 	foreign int // flows with cookies that are not ours
+	groups  map[uint32]groupBody
 }
 
 // dump reads all flows of the switch.
@@ -97,6 +102,9 @@ func dump(ctx context.Context, conn *openflow.Conn) (held, error) {
 	if err != nil {
 		return held{}, fmt.Errorf("dump flows: %w", err)
 	}
+	if h.groups, err = dumpGroups(ctx, conn); err != nil {
+		return held{}, err
+	}
 	return h, nil
 }
 
@@ -110,8 +118,11 @@ func (c change) empty() bool { return len(c.mods) == 0 }
 
 // diff gives the messages that turn present into wanted. A flow whose actions
 // alone differ is modified in place and keeps its counters.
-func diff(present flowTable, w wantedTable) (change, error) {
+func diff(h held, w wantedTable) (change, error) {
 	var c change
+	present := h.flows
+	before, after := diffGroups(h.groups, w.groups)
+	c.mods = append(c.mods, before...)
 	for _, k := range w.order {
 		want := w.flows[k]
 		have, ok := present[k]
@@ -141,6 +152,7 @@ func diff(present flowTable, w wantedTable) (change, error) {
 		c.removed = append(c.removed, k)
 		c.mods = append(c.mods, mod)
 	}
+	c.mods = append(c.mods, after...)
 	return c, nil
 }
 

@@ -32,9 +32,10 @@ const (
 
 // Bucket is one alternative of a group.
 type Bucket struct {
-	Weight    uint16 // share of a select group; 0 elsewhere
-	WatchPort uint32 // fast failover: usable while this port is up; 0: none (PortAny)
-	Actions   []Action
+	Weight uint16 // share of a select group; 0 elsewhere
+	// The bucket is usable while this port, or this group, is alive; 0: none.
+	WatchPort, WatchGroup uint32
+	Actions               []Action
 }
 
 // GroupMod adds, changes or deletes a group.
@@ -59,7 +60,11 @@ func (g GroupMod) appendBuckets(b []byte) ([]byte, error) {
 			watch = PortAny
 		}
 		b = binary.BigEndian.AppendUint32(b, watch)
-		b = binary.BigEndian.AppendUint32(b, GroupAny) // watch_group
+		watchGroup := bucket.WatchGroup
+		if watchGroup == 0 {
+			watchGroup = GroupAny
+		}
+		b = binary.BigEndian.AppendUint32(b, watchGroup)
 		b = append(b, 0, 0, 0, 0)
 		var err error
 		if b, err = appendActions(b, bucket.Actions); err != nil {
