@@ -8,13 +8,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 
-export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
+export PATH := /usr/local/go/bin:$(PATH):/usr/sbin:/sbin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 TOOLS    := $(CURDIR)/bin/tools
 FUZZTIME ?= 30s
 
-# Network namespaces, packet sockets and the switch need root.
-ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,GOPATH,GOCACHE,GOFLAGS,GOPROXY,CI)
+# Network namespaces, packet sockets and the switch need root. sudo may replace PATH (secure_path in sudoers(5)), and
+# HOME is not passed on, lest root's files get into the user's caches.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=GOFLAGS,GOPROXY,CI env PATH='$(PATH)')
 
 GOFUMPT      := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -35,7 +36,7 @@ build: ## Build bin/ofcontroller
 
 .PHONY: demo
 demo: deps build ## Show the gateway at work, then clean up
-	go build -o bin/demo ./testenv/demo
+	CGO_ENABLED=0 go build -trimpath -o bin/demo ./testenv/demo
 	@$(ROOT) bin/demo -ofcontroller bin/ofcontroller
 
 .PHONY: test
@@ -70,7 +71,7 @@ $(TOOLS)/golangci-lint:
 .PHONY: generate
 generate: ## Write the generated references and golden files anew
 	go generate ./...
-	go test ./docs ./ofapp -run 'Golden|Generated' -update
+	go test ./docs ./ofapp ./cmd/ofcontroller -run 'Golden|Generated' -update
 
 .PHONY: clean
 clean: ## Remove what was built

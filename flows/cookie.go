@@ -23,24 +23,25 @@ type Category uint8
 
 // The categories. Categories says what the object of each means.
 const (
-	CatClassify Category = 1 + iota // a port's origin
-	CatAdmit                        // destination address classes
-	CatVLAN                         // VLAN admission
-	CatIngress                      // learns the source's port
-	CatPolicy                       // a policy line
-	CatDispatch                     // to the attachments
-	CatFailure                      // the failure policy, no attachment up
-	CatReturn                       // back from an attachment
-	CatProbe                        // a probe came back
-	CatSource                       // the ingress port again
-	CatSeen                         // learned: an ingress port
-	CatForward                      // by origin and VLAN
-	CatHost                         // the host's MAC
-	CatLearn                        // the action that learns
-	CatLearned                      // learned: a destination MAC
-	CatStatic                       // a configured MAC
-	CatOutput                       // out of a port
-	CatDrop                         // a drop, or the end of a look-up, that is counted
+	CatClassify  Category = 1 + iota // a port's origin
+	CatAdmit                         // destination address classes
+	CatVLAN                          // VLAN admission
+	CatIngress                       // learns the source's port
+	CatPolicy                        // a policy line
+	CatDispatch                      // to the attachments
+	CatFailure                       // the failure policy, no attachment up
+	CatReturn                        // back from an attachment
+	CatProbe                         // a probe came back
+	CatSource                        // the ingress port again
+	CatSeen                          // learned: an ingress port
+	CatForward                       // by origin and VLAN
+	CatHost                          // the host's MAC
+	CatLearn                         // the action that learns
+	CatLearned                       // learned: a destination MAC
+	CatStatic                        // a configured MAC
+	CatOutput                        // out of a port
+	CatDrop                          // a drop that is counted
+	CatUnlearned                     // a source that is not learned
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -73,7 +74,8 @@ func Categories() []CategoryInfo {
 		{CatLearned, "learned", "learned: where a MAC is", "OpenFlow port"},
 		{CatStatic, "static", "configured: where a MAC is", "OpenFlow port"},
 		{CatOutput, "output", "out of a port, tagged as it wants", "port << 12 | VLAN; port 0: flood"},
-		{CatDrop, "drop", "a drop, or the end of a look-up, that is counted", "the reason, see below"},
+		{CatDrop, "drop", "a drop that is counted", "the reason, see below"},
+		{CatUnlearned, "unlearned", "the source's port is not known, or the source can't be learned: never flooded to trunk ports", "VLAN; 0 in the table learn"},
 	}
 }
 
@@ -100,14 +102,12 @@ const (
 	DropForward                          // origin and VLAN that lead nowhere
 	DropOwnUnknown                       // frame of the IPS's own to an unknown MAC
 	DropOutput                           // destination MAC behind a port that does not carry the VLAN
-	DropSource                           // source address that can't be learned (multicast, or none)
-	DropTable                            // end of a table that nothing should reach
 )
 
 // DropReasons lists the reasons in order; docs/registers.md is made from it.
 func DropReasons() []DropReason {
 	var all []DropReason
-	for r := DropPort; r <= DropTable; r++ {
+	for r := DropPort; r <= DropOutput; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -132,10 +132,8 @@ func (r DropReason) String() string {
 		return "frame of the IPS to an unknown MAC"
 	case DropOutput:
 		return "destination port does not carry the VLAN"
-	case DropSource:
-		return "source not learned"
 	}
-	return "end of table"
+	return fmt.Sprintf("reason %d", uint32(r))
 }
 
 // NewCookie makes a cookie.

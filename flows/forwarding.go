@@ -156,7 +156,7 @@ func (b *builder) fromTrunk(t Table, v vlan) {
 // source could not be learned, so they are never flooded to trunk ports.
 func (b *builder) unlearned(f Flow) Flow {
 	f.Priority = prioUnlearned
-	f.Cookie = dropCookie(DropSource)
+	f.Cookie = NewCookie(CatUnlearned, f.Match.vlan())
 	f.Match.Regs = regs(append(f.Match.Regs, regIngress().equals(0))...)
 	return f
 }

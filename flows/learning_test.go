@@ -48,7 +48,7 @@ func newLearningBed(t *testing.T, eastWest bool) *learningBed {
 	t.Cleanup(b.ips.Stop)
 
 	all := []model.Leg{{Port: ipsPort, Sends: allOrigins, Returns: allOrigins}}
-	err = b.install(flows.Build(gateway(model.Config{
+	g := gateway(model.Config{
 		Uplink: uplinkPort,
 		Trunks: []model.TrunkPort{
 			{Port: 11, VLANs: []uint16{10, 20}},
@@ -58,8 +58,8 @@ func newLearningBed(t *testing.T, eastWest bool) *learningBed {
 		Host:        model.Host{Enabled: true, VLAN: 30, MAC: b.host},
 		Attachments: []model.Attachment{{Legs: all, Up: true}},
 		EastWest:    eastWest,
-	})))
-	if err != nil {
+	})
+	if err := b.install(flows.Groups(g), flows.Build(g)); err != nil {
 		t.Fatal(err)
 	}
 	return b

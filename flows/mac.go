@@ -20,7 +20,7 @@ func (b *builder) learn() {
 			b.learnPort(t.OFPort)
 		}
 	}
-	b.add(Flow{Table: TableLearn, Cookie: dropCookie(DropSource)})
+	b.add(Flow{Table: TableLearn, Cookie: NewCookie(CatUnlearned, 0)})
 }
 
 func (b *builder) learnPort(port uint32) {

@@ -105,6 +105,16 @@ func regs(ms ...RegMatch) []RegMatch {
 	return out
 }
 
+// vlan is the value that the VLAN register is matched on, 0 none.
+func (m Match) vlan() uint32 {
+	for _, r := range m.Regs {
+		if r.Reg == int(regVLAN().Field) {
+			return r.Value & r.Mask
+		}
+	}
+	return 0
+}
+
 // LocalPort is OFPP_LOCAL, the bridge's own port, as OpenFlow 1.3 numbers it
 // (OpenFlow 1.3.5, 7.2.1) and as 16-bit NXM fields hold it.
 const (

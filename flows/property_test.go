@@ -62,7 +62,7 @@ func TestWayOfAFrame(t *testing.T) {
 func (s *tracedSwitch) compare(seed uint64, frames int, build func(flows.Gateway) []flows.Flow, seen map[string]int) string {
 	r := random{rand.New(rand.NewPCG(seed, 0))}
 	g := model.New(r.config())
-	if err := s.install(build(gateway(g.Config))); err != nil {
+	if err := s.install(flows.Groups(gateway(g.Config)), build(gateway(g.Config))); err != nil {
 		return fmt.Sprintf("%s\n%v", describe(g.Config), err)
 	}
 	for range frames {

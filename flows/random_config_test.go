@@ -24,9 +24,8 @@ func (r random) config() model.Config {
 			c.Host.MAC = model.MAC{}
 		}
 	}
-	for i := range 1 + r.IntN(2) {
-		c.Attachments = append(c.Attachments, r.attachment(ipsPorts[2*i], ipsPorts[2*i+1]))
-	}
+	// One: which of several gets a connection is the switch's hash to decide.
+	c.Attachments = append(c.Attachments, r.attachment(ipsPorts[0], ipsPorts[1]))
 	if r.percent(60) {
 		for range 1 + r.IntN(4) {
 			c.Policy = append(c.Policy, r.policyLine())

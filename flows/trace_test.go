@@ -52,6 +52,12 @@ func newTracedSwitch(t *testing.T) *tracedSwitch {
 		s.ports[name] = port
 	}
 	s.env.VsctlT(t, args...)
+	// A group's bucket is alive while its port's link is up.
+	for name := range s.ports {
+		if out, err := s.env.Command(t.Context(), "ip", "link", "set", name, "up").CombinedOutput(); err != nil {
+			t.Fatalf("set %s up: %v: %s", name, err, out)
+		}
+	}
 	for name, want := range s.ports {
 		if name == bridge {
 			continue
@@ -63,9 +69,23 @@ func newTracedSwitch(t *testing.T) *tracedSwitch {
 	return s
 }
 
-// install replaces all flows, learned ones too.
-func (s *tracedSwitch) install(all []flows.Flow) error {
+// install replaces all groups and all flows, learned ones too.
+func (s *tracedSwitch) install(groups []flows.Group, all []flows.Flow) error {
 	var text strings.Builder
+	for _, g := range groups {
+		text.WriteString(g.String())
+		text.WriteByte('\n')
+	}
+	if err := os.WriteFile(s.file, []byte(text.String()), 0o600); err != nil {
+		return err
+	}
+	if _, err := s.env.Ofctl("-O", "OpenFlow13", "del-groups", s.env.Mgmt(bridge)); err != nil {
+		return err
+	}
+	if _, err := s.env.Ofctl("-O", "OpenFlow13", "add-groups", s.env.Mgmt(bridge), s.file); err != nil {
+		return err
+	}
+	text.Reset()
 	for _, f := range all {
 		text.WriteString(f.String())
 		text.WriteByte('\n')

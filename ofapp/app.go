@@ -24,6 +24,7 @@ import (
 // Options are what an App needs besides the configuration.
 type Options struct {
 	Load    func() (*config.Config, error) // reads the configuration again, for Reload
+	Applied func(*config.Config)           // hears of a configuration that Reload has put in force; may be nil
 	Version string
 	Log     logrus.FieldLogger
 }
@@ -35,7 +36,8 @@ type App struct {
 	start time.Time
 	wake  chan struct{} // something that the flows depend on changed
 
-	ensuring sync.Mutex // one Ensure at a time
+	ensuring  sync.Mutex // one Ensure at a time
+	reloading sync.Mutex // one Reload at a time
 
 	mu          sync.Mutex
 	cfg         *config.Config

@@ -79,8 +79,7 @@ func (at *attachment) up() bool {
 func (at *attachment) restart(cfg probe.Config) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	state, _, _ := at.tracker.State()
-	at.tracker = probe.New(cfg, state)
+	at.tracker.Restart(cfg)
 }
 
 // list returns the attachments.

@@ -3,9 +3,11 @@
 package ofapp_test
 
 import (
+	"bytes"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +18,7 @@ import (
 )
 
 // embeddedBed is a bed whose IPS is the engine in the program.
-func embeddedBed(t *testing.T, rules string) (b *bed, rulesFile, eveFile string) {
+func embeddedBed(t *testing.T, rules, policy string) (b *bed, rulesFile, eveFile string) {
 	t.Helper()
 	b = &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}
 	b.ports[up], b.ports[t0] = b.port(up, 1), b.port(t0, 11)
@@ -35,7 +37,7 @@ control: ${CONTROL}
 bridge: {name: br0}
 uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 20]}]
-inspection: {attachments: [{name: builtin, kind: embedded, rules: ["`+rulesFile+`"], eve: "`+eveFile+`"}]}
+inspection: {on_failure: `+policy+`, attachments: [{name: builtin, kind: embedded, rules: ["`+rulesFile+`"], eve: "`+eveFile+`"}]}
 `)
 	b.ctl.WaitConverged(t, converge)
 	return b, rulesFile, eveFile
@@ -62,7 +64,7 @@ func TestEmbedded(t *testing.T) {
 	b, rulesFile, eveFile := embeddedBed(t, `
 drop tcp any any -> any 80 (msg:"traversal"; content:"/etc/passwd"; sid:1; rev:1;)
 alert udp any any -> any any (msg:"datagram"; content:"hello"; sid:2;)
-`)
+`, "closed")
 	bad := request(peer, guest0, 1111, "GET /etc/passwd HTTP/1.0\r\n\r\n")
 	good := request(peer, guest0, 2222, "GET /index.html HTTP/1.0\r\n\r\n")
 	hello := frame.UDP(frame.Addrs{
@@ -127,7 +129,7 @@ func (b *bed) reloadRules(t *testing.T, rulesFile string, good []byte) {
 // TestEmbeddedRestart keeps the engine's port on the bridge, so that a restart
 // of the controller touches no flow.
 func TestEmbeddedRestart(t *testing.T) {
-	b, _, _ := embeddedBed(t, "")
+	b, _, _ := embeddedBed(t, "", "closed")
 	before, began := b.dumpAges(), time.Now()
 	if err := b.ctl.Stop(); err != nil {
 		t.Fatal(err)
@@ -143,4 +145,27 @@ func TestEmbeddedRestart(t *testing.T) {
 	b.drain()
 	b.send(up, f)
 	b.expect(t, to(f, t0))
+}
+
+// TestEmbeddedEnds ends the controller, and the engine with it: the switch
+// carries out the failure policy by itself.
+func TestEmbeddedEnds(t *testing.T) {
+	f := udp(peer, guest0, 100)
+	for policy, want := range map[string]out{"closed": nil, "open": to(f, t0)} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			b, _, _ := embeddedBed(t, "", policy)
+			b.drain()
+			b.send(up, f)
+			b.expect(t, to(f, t0))
+			if err := b.ctl.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, settle, "the switch does so", func() bool {
+				b.drain()
+				b.send(up, f)
+				return slices.EqualFunc(b.collect()[t0], want[t0], bytes.Equal)
+			})
+		})
+	}
 }

@@ -77,6 +77,17 @@ func (w *portLookup) port(name string) flows.Port {
 	return p
 }
 
+// ownPort finds a port that this program makes itself. That it is not there
+// yet is no fault of anybody's.
+func (w *portLookup) ownPort(name string) flows.Port {
+	if w.bridge != nil {
+		if _, ok := w.bridge.Interfaces[name]; !ok {
+			return flows.Port{Name: name}
+		}
+	}
+	return w.port(name)
+}
+
 func (w *portLookup) localMAC() flows.MAC {
 	text := w.bridge.Interfaces[w.bridge.Name].MAC
 	mac, err := net.ParseMAC(text)
@@ -144,7 +155,7 @@ func (w *portLookup) dropContested(trunks []flows.Trunk) {
 func (w *portLookup) legs(at config.Attachment) []flows.Leg {
 	switch {
 	case at.Kind == config.KindEmbedded:
-		return []flows.Leg{{Port: w.port(embedded.PortName(at.Name)), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
+		return []flows.Leg{{Port: w.ownPort(embedded.PortName(at.Name)), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
 	case at.ReturnPort == "":
 		return []flows.Leg{{Port: w.port(at.Port), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
 	case at.Legs == config.LegsDirectional:
@@ -189,34 +200,6 @@ func policyProto(name string) flows.Proto {
 		panic(fmt.Sprintf("ofapp: protocol %q passed validation", name))
 	}
 	return flows.Proto(n)
-}
-
-// Preview gives the flows of a configuration without a switch: ports get the
-// OpenFlow port numbers 1, 2, … in the order uplinks, trunks, attachments, and
-// every attachment counts as up. names tells the numbers.
-func Preview(cfg *config.Config) (fs []flows.Flow, names []flows.Port) {
-	br := &ovsdb.Bridge{Name: cfg.Bridge.Name, Interfaces: map[string]ovsdb.Interface{}}
-	number := func(name string) {
-		p := flows.Port{Name: name, OFPort: uint32(len(names) + 1)}
-		names = append(names, p)
-		br.Interfaces[name] = ovsdb.Interface{Name: name, OFPort: p.OFPort}
-	}
-	for _, u := range cfg.Uplinks {
-		number(u.Port)
-	}
-	for _, t := range cfg.Trunks {
-		number(t.Port)
-	}
-	up := map[string]bool{}
-	for _, at := range cfg.Inspection.Attachments {
-		up[at.Name] = true
-		for _, port := range attachmentPorts(at) {
-			number(port)
-		}
-	}
-	br.Interfaces[cfg.Bridge.Name] = ovsdb.Interface{Name: cfg.Bridge.Name, MAC: "02:00:00:00:00:01"}
-	g, _ := gateway(cfg, br, up)
-	return flows.Build(g), names
 }
 
 // attachmentPorts names the bridge ports of an attachment.

@@ -5,7 +5,6 @@ package ofapp_test
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,15 +42,7 @@ func preview(t *testing.T, file string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flows, ports := ofapp.Preview(cfg)
-	var b strings.Builder
-	for _, p := range ports {
-		fmt.Fprintf(&b, "# port %d: %s\n", p.OFPort, p.Name)
-	}
-	for _, f := range flows {
-		fmt.Fprintln(&b, f)
-	}
-	return b.String()
+	return ofapp.NewPreview(cfg).String()
 }
 
 // TestGolden compares the flows of the sample configurations with the golden

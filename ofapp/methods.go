@@ -11,6 +11,7 @@ import (
 
 	"ofcontroller/flows"
 	"ofcontroller/ofapp/control"
+	"ofcontroller/openflow"
 )
 
 // methods are what the control socket answers.
@@ -63,7 +64,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var lines []string
+	lines := describeGroups(c)
 	for _, k := range c.added {
 		lines = append(lines, "+ "+w.text[k].String())
 	}
@@ -75,6 +76,20 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n"), nil
+}
+
+// describeGroups tells which groups differ.
+func describeGroups(c change) []string {
+	var lines []string
+	for _, m := range c.mods {
+		g, ok := m.(openflow.GroupMod)
+		if !ok {
+			continue
+		}
+		sign := map[uint16]string{openflow.GroupAdd: "+", openflow.GroupModify: "~", openflow.GroupDelete: "-"}[g.Command]
+		lines = append(lines, fmt.Sprintf("%s group_id=%d of %d buckets", sign, g.ID, len(g.Buckets)))
+	}
+	return lines
 }
 
 // describe names a flow on the switch that is not ours to print.

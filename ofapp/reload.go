@@ -14,19 +14,22 @@ import (
 // sends what differs, as one bundle. A bad configuration, or one that needs a
 // restart, is refused whole and the old one runs on.
 func (a *App) Reload() error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
 	next, err := a.o.Load()
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	old := a.config()
 	if key := needsRestart(old, next); key != "" {
-		return fmt.Errorf("configuration: %s can't be changed while running; restart ofcontroller, which leaves traffic alone", key)
+		return fmt.Errorf("configuration: %s can't be changed while running; restart ofcontroller", key)
 	}
-	for _, at := range next.Inspection.Attachments {
+	sets := make([]*rules.Set, len(next.Inspection.Attachments))
+	for i, at := range next.Inspection.Attachments {
 		if at.Kind != config.KindEmbedded {
 			continue
 		}
-		if _, err := rules.Load(at.Rules); err != nil {
+		if sets[i], err = rules.Load(at.Rules); err != nil {
 			return fmt.Errorf("attachment %s: %w", at.Name, err)
 		}
 	}
@@ -36,11 +39,12 @@ func (a *App) Reload() error {
 	for i, at := range a.list() {
 		at.restart(probeConfig(next))
 		if at.engine != nil {
-			if err := at.engine.Reload(next.Inspection.Attachments[i].Rules); err != nil {
-				return err
-			}
+			at.engine.Replace(sets[i])
 			at.engine.ReopenEVE()
 		}
+	}
+	if a.o.Applied != nil {
+		a.o.Applied(next)
 	}
 	a.changed()
 	a.log.Info("configuration read again")

@@ -13,7 +13,11 @@ func (s Status) Table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	yes := map[bool]string{true: "yes", false: "no"}
-	fmt.Fprintf(w, "bridge\t%s (Open vSwitch %s)\n", s.Bridge, s.Switch)
+	version := s.Switch
+	if version == "" {
+		version = "of unknown version"
+	}
+	fmt.Fprintf(w, "bridge\t%s (Open vSwitch %s)\n", s.Bridge, version)
 	fmt.Fprintf(w, "connected\t%s\n", yes[s.Connected])
 	fmt.Fprintf(w, "converged\t%s\n", yes[s.Converged])
 	fmt.Fprintf(w, "flows\t%d\n", s.Flows)

@@ -190,11 +190,13 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 		WithField("removed", len(c.removed)).WithField("took", time.Since(began).Round(time.Microsecond))
 	s.a.mu.Lock()
 	s.a.view.syncs++
-	if s.quiet {
-		s.a.view.repairs += uint64(len(c.mods))
+	touched := len(c.added) + len(c.changed) + len(c.removed)
+	repair := s.quiet && touched > 0
+	if repair {
+		s.a.view.repairs += uint64(touched)
 	}
 	s.a.mu.Unlock()
-	if s.quiet {
+	if repair {
 		log.Warn("flows were changed by somebody else and put right")
 	} else {
 		log.Info("flows changed")

@@ -10,7 +10,7 @@ import (
 // State is what is known of the bridge at one moment.
 type State struct {
 	// Connected says whether the database is watched at this moment. While it is false the rest is what was known last:
-	// the switch forwards on without its database.
+	// the kernel datapath forwards on without the database, and ovs-vswitchd takes neither changes nor OpenFlow.
 	Connected bool
 	// OVSVersion is the version of Open vSwitch ("3.1.0") as ovs-ctl(8) wrote it; empty when the switch was started
 	// otherwise.

@@ -30,6 +30,11 @@ var controllerBinary = sync.OnceValues(func() (string, error) {
 	return buildUnlinked(controllerPackage)
 })
 
+// BuildController builds the controller from this module, as [Env.StartController]
+// does without a Binary, and returns a path to it that is good as long as this
+// process lives, for its children too.
+func BuildController() (string, error) { return controllerBinary() }
+
 func buildUnlinked(pkg string) (string, error) {
 	name, err := uniqueName()
 	if err != nil {

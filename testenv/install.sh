@@ -45,3 +45,27 @@ if ! go_is_new; then
   echo "installing: Go $goversion in /usr/local/go"
   curl -fsSL "https://go.dev/dl/$archive" | as_root tar -C /usr/local -xz
 fi
+
+# Suricata 7. Debian 12 has it in its backports only, which are added with the mirror that apt uses already; Debian 13 and
+# Ubuntu have it in the release. The package's service stays as it is: the tests start their own.
+install_suricata() {
+  if have suricata && suricata -V | grep -qE 'version ([7-9]|[1-9][0-9])\.'; then return; fi
+  if ! have apt-get; then
+    echo "missing: Suricata 7 or newer; install it with this system's package manager" >&2
+    return 1
+  fi
+  as_root apt-get update -qq
+  local from=() mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ]; then
+    mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "bookworm" { print $2; exit }')
+    [ -n "$mirror" ] || { echo "no source of Debian bookworm in apt's lists" >&2; return 1; }
+    if [ -z "$(apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages' | grep -x bookworm-backports)" ]; then
+      echo "deb [signed-by=$keyring] $mirror bookworm-backports main" | as_root tee /etc/apt/sources.list.d/backports.list >/dev/null
+      as_root apt-get update -qq
+    fi
+    from=(-t bookworm-backports)
+  fi
+  echo "installing: suricata"
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${from[@]}" suricata >/dev/null
+}
+install_suricata

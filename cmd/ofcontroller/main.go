@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command ofcontroller turns an Open vSwitch bridge into an IPS gateway.
 package main
 
 import (

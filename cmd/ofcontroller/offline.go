@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ofcontroller/config"
-	"ofcontroller/flows"
 	"ofcontroller/ips/rules"
 	"ofcontroller/ofapp"
 	"ofcontroller/ofapp/control"
@@ -77,49 +77,56 @@ func printFlows(cmd *cobra.Command) error {
 	if err != nil {
 		return faults(cmd.ErrOrStderr(), err)
 	}
-	if live, _ := cmd.Flags().GetBool("live"); live {
-		return printLive(cmd, cfg)
-	}
-	fs, ports := ofapp.Preview(cfg)
-	out := cmd.OutOrStdout()
-	if format, err := outputFormat(cmd); err != nil {
+	format, err := outputFormat(cmd)
+	if err != nil {
 		return err
-	} else if format == "json" {
-		return writeJSON(cmd, flowRows(fs))
 	}
-	for _, p := range ports {
-		fmt.Fprintf(out, "# port %d: %s\n", p.OFPort, p.Name)
+	if live, _ := cmd.Flags().GetBool("live"); live {
+		return printLive(cmd, cfg, format)
 	}
-	for _, f := range fs {
-		fmt.Fprintln(out, f)
+	p := ofapp.NewPreview(cfg)
+	if format == "json" {
+		return writeJSON(cmd, flowRows(p))
 	}
+	fmt.Fprint(cmd.OutOrStdout(), p)
 	return nil
 }
 
-func printLive(cmd *cobra.Command, cfg *config.Config) error {
+func printLive(cmd *cobra.Command, cfg *config.Config, format string) error {
 	text, err := control.Call(cmd.Context(), cfg.Control, "flows/live")
 	if err != nil {
 		return err
 	}
-	if text == "" {
-		return nil
+	if format == "json" {
+		if err := writeJSON(cmd, strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprint(cmd.OutOrStdout(), text)
 	}
-	fmt.Fprint(cmd.OutOrStdout(), text)
-	return errFaults
+	if text != "" {
+		return errFaults
+	}
+	return nil
 }
 
-// flowRow is a flow for -o json.
+// flowRow is a flow for -o json, or a group, which has neither table nor
+// category.
 type flowRow struct {
-	Table    string `json:"table"`
+	Table    string `json:"table,omitempty"`
 	Priority uint16 `json:"priority"`
-	Category string `json:"category"`
-	Flow     string `json:"flow"`
+	Category string `json:"category,omitempty"`
+	Flow     string `json:"flow,omitempty"`
+	Group    string `json:"group,omitempty"`
 }
 
-func flowRows(fs []flows.Flow) []flowRow {
-	rows := make([]flowRow, 0, len(fs))
-	for _, f := range fs {
-		rows = append(rows, flowRow{f.Table.String(), f.Priority, f.Cookie.String(), f.String()})
+func flowRows(p ofapp.Preview) []flowRow {
+	rows := make([]flowRow, 0, len(p.Groups)+len(p.Flows))
+	for _, g := range p.Groups {
+		rows = append(rows, flowRow{Group: g.String()})
+	}
+	for _, f := range p.Flows {
+		rows = append(rows, flowRow{Table: f.Table.String(), Priority: f.Priority, Category: f.Cookie.String(), Flow: f.String()})
 	}
 	return rows
 }

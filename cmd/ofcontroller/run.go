@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,8 +21,10 @@ func newRun() *cobra.Command {
 		Short: "Run the gateway in the foreground",
 		Long: `Run the gateway in the foreground.
 
-SIGTERM and SIGINT end it with exit code 0 and leave all flows in place, so that
-traffic goes on. SIGHUP reads the configuration and the rule files again; a bad
+SIGTERM and SIGINT end it with exit code 0 and leave all flows in place: traffic
+goes on through attachments of kind port. An embedded engine ends with this
+program, and its port goes down: the switch then follows inspection.on_failure.
+SIGHUP reads the configuration and the rule files again; a bad
 configuration is refused whole and the old one runs on.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runGateway(cmd) },
 	}
@@ -36,12 +37,12 @@ func runGateway(cmd *cobra.Command) error {
 	if err != nil {
 		return faults(cmd.ErrOrStderr(), err)
 	}
-	log, err := newLog(cfg.Log)
-	if err != nil {
-		return err
-	}
+	log := logrus.New()
+	setLog(log, cfg.Log)
 	app, err := ofapp.New(cfg, ofapp.Options{
-		Load: func() (*config.Config, error) { return load(cmd) }, Version: version, Log: log,
+		Load:    func() (*config.Config, error) { return load(cmd) },
+		Applied: func(c *config.Config) { setLog(log, c.Log) },
+		Version: version, Log: log,
 	})
 	if err != nil {
 		return faults(cmd.ErrOrStderr(), err)
@@ -75,12 +76,11 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, app *ofapp.App, log log
 	}
 }
 
-// newLog makes the log on standard error.
-func newLog(c config.Log) (*logrus.Logger, error) {
-	log := logrus.New()
+// setLog gives the log the configured level and format.
+func setLog(log *logrus.Logger, c config.Log) {
 	level, err := logrus.ParseLevel(c.Level)
-	if err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
+	if err != nil { // the configuration was validated
+		level = logrus.InfoLevel
 	}
 	log.SetLevel(level)
 	if c.Format == "json" {
@@ -88,5 +88,4 @@ func newLog(c config.Log) (*logrus.Logger, error) {
 	} else {
 		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true})
 	}
-	return log, nil
 }

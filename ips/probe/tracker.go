@@ -90,6 +90,14 @@ func New(cfg Config, initial State) *Tracker {
 	return &Tracker{cfg: cfg, state: initial, reason: "no verdict of a probe yet"}
 }
 
+// Restart forgets the probes under way and goes on by another configuration:
+// verdict, reason and counts stay. It is for when probes were lost for a reason
+// that is not the attachment's.
+func (t *Tracker) Restart(cfg Config) {
+	cfg.DownAfter, cfg.UpAfter = max(cfg.DownAfter, 1), max(cfg.UpAfter, 1)
+	t.cfg, t.probes, t.good, t.bad, t.next = cfg, nil, 0, 0, time.Time{}
+}
+
 // Due tells whether the next probe should be sent; the first one is due at once.
 func (t *Tracker) Due(now time.Time) bool { return !now.Before(t.next) }
 
@@ -134,7 +142,7 @@ func (t *Tracker) Returned(seq uint64, now time.Time) {
 		t.rtt.add(t.last)
 		t.good, t.bad = t.good+1, 0
 		if t.state != Up && t.good >= t.cfg.UpAfter {
-			t.enter(Up, fmt.Sprintf("%s in a row back, the last after %v", probes(t.good), t.last), now)
+			t.enter(Up, fmt.Sprintf("%s in a row back, the last after %v", probes(t.good), t.last.Round(time.Microsecond)), now)
 		}
 	}
 }

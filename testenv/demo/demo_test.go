@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"ofcontroller/testenv"
 )
 
 // demoEnv makes this test binary be the demo.
@@ -32,7 +34,7 @@ func TestMain(m *testing.M) {
 // TestDemo tells the whole story.
 func TestDemo(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	status := run(t.Context(), nil, &stdout, &stderr)
+	status := run(t.Context(), []string{"-ofcontroller", controller(t)}, &stdout, &stderr)
 	if status != exitOK || stderr.Len() > 0 {
 		t.Errorf("exit status %d, standard error %q", status, &stderr)
 	}
@@ -55,6 +57,16 @@ func TestDemo(t *testing.T) {
 	wantNothingLeft(t, os.Getpid())
 }
 
+// controller is built once for all tests.
+func controller(t *testing.T) string {
+	t.Helper()
+	path, err := testenv.BuildController()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // wantNothingLeft looks for what environments of a process have left behind.
 func wantNothingLeft(t *testing.T, pid int) {
 	t.Helper()
@@ -75,7 +87,7 @@ func TestSignals(t *testing.T) {
 		{syscall.SIGTERM, "4. Attacks do not arrive"},
 	} {
 		t.Run(c.signal.String(), func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-ofcontroller", controller(t))
 			cmd.Env = append(os.Environ(), demoEnv+"=1")
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr

@@ -4,11 +4,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -92,10 +89,10 @@ func (d *demo) attacks(ctx context.Context) error {
 			return err
 		}
 		what, want := fmt.Sprintf("%s → %s  GET %s", a.from, a.to, a.path), "no answer (drop)"
-		stopped := errors.Is(got.err, context.DeadlineExceeded)
+		stopped := got.noAnswer()
 		if a.reset {
 			what, want = fmt.Sprintf("%s → %s  POST of a password file", a.from, a.to), "connection reset (reject)"
-			stopped = isReset(got.err)
+			stopped = got.reset()
 		}
 		arrived := "at the server: nothing"
 		if to.got(a.mark) {
@@ -106,5 +103,3 @@ func (d *demo) attacks(ctx context.Context) error {
 	}
 	return nil
 }
-
-func isReset(err error) bool { return errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) }

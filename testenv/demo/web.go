@@ -3,15 +3,19 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ofcontroller/testenv"
 )
@@ -73,18 +77,20 @@ type answer struct {
 }
 
 func (a answer) String() string {
-	if a.err != nil {
-		return reason(a.err)
+	switch {
+	case a.noAnswer():
+		return "no answer"
+	case a.reset():
+		return "connection reset"
+	case a.err != nil:
+		return a.err.Error()
 	}
 	return fmt.Sprintf("%d bytes, %q", a.size, a.first)
 }
 
-// ask makes a request on a connection of its own. A body makes it a POST.
+// ask makes a request on a connection of its own; limit is the time for the
+// answer, from when the connection is there. A body makes it a POST.
 func (h *host) ask(ctx context.Context, to *host, path, body string, limit time.Duration) answer {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	transport := &http.Transport{DialContext: h.Dial, DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
 	method, content := http.MethodGet, io.Reader(http.NoBody)
 	if body != "" {
 		method, content = http.MethodPost, strings.NewReader(body)
@@ -93,7 +99,19 @@ func (h *host) ask(ctx context.Context, to *host, path, body string, limit time.
 	if err != nil {
 		return answer{err: err}
 	}
-	response, err := transport.RoundTrip(request)
+	request.Close = true
+	dialing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := h.Dial(dialing, "tcp4", net.JoinHostPort(to.Addr().String(), "80"))
+	if err != nil {
+		return answer{err: fmt.Errorf("connect: %w", err)}
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if err := errors.Join(conn.SetDeadline(time.Now().Add(limit)), request.Write(conn)); err != nil {
+		return answer{err: err}
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), request)
 	if err != nil {
 		return answer{err: err}
 	}
@@ -103,13 +121,10 @@ func (h *host) ask(ctx context.Context, to *host, path, body string, limit time.
 	return answer{first: first, size: len(page), err: err}
 }
 
-// reason puts an error of a socket in few words.
-func reason(err error) string {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return "no answer"
-	case isReset(err):
-		return "connection reset"
-	}
-	return err.Error()
+// noAnswer tells that the connection was there and no answer came in time.
+func (a answer) noAnswer() bool { return errors.Is(a.err, os.ErrDeadlineExceeded) }
+
+// reset tells that the connection was reset.
+func (a answer) reset() bool {
+	return errors.Is(a.err, unix.ECONNRESET) || errors.Is(a.err, unix.EPIPE)
 }

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ofcontroller/docs"
+)
+
+var update = flag.Bool("update", false, "write the generated parts anew")
+
+const docsDir = "../../docs"
+
+// reference describes the commands in Markdown, from the command tree.
+func reference() string {
+	root := newRoot()
+	var b strings.Builder
+	var rows [][]string
+	for _, c := range root.Commands() {
+		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-")), c.Short})
+	}
+	b.WriteString(docs.Table([]string{"command", "what it does"}, rows))
+	b.WriteString("\nEvery command takes:\n\n" + flagTable(root.PersistentFlags()))
+	for _, c := range root.Commands() {
+		text := c.Long
+		if text == "" {
+			text = c.Short + "."
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n```\n%s\n```\n\n```\n%s\n```\n", c.CommandPath(), c.UseLine(), text)
+		if flags := flagTable(c.LocalNonPersistentFlags()); flags != "" {
+			b.WriteString("\n" + flags)
+		}
+	}
+	return b.String()
+}
+
+func flagTable(set *pflag.FlagSet) string {
+	var rows [][]string
+	set.VisitAll(func(f *pflag.Flag) {
+		if f.Name == "help" || f.Hidden {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		name := "`--" + f.Name
+		if f.Shorthand != "" {
+			name = "`-" + f.Shorthand + "`, " + name
+		}
+		if value != "" {
+			name += " " + strings.ToUpper(value)
+		}
+		def := ""
+		if f.DefValue != "" && f.DefValue != "false" {
+			def = "`" + f.DefValue + "`"
+		}
+		rows = append(rows, []string{name + "`", def, usage})
+	})
+	if rows == nil {
+		return ""
+	}
+	return docs.Table([]string{"flag", "default", "meaning"}, rows)
+}
+
+func TestGeneratedCommands(t *testing.T) {
+	if err := docs.Section(filepath.Join(docsDir, "commands.md"), "commands", reference(), *update); err != nil {
+		t.Error(err)
+	}
+}
+
+// output runs a command and returns what it prints.
+func output(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	root := newRoot()
+	var out bytes.Buffer
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&out)
+	err := root.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+// TestExamples checks the sample configurations as a user does: nothing is at
+// fault but rule files that are not installed, and flows prints the golden file.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(docsDir, "examples", "*.yaml"))
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d sample configurations, want at least 6: %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			out, _ := output(t, "check", "-c", file)
+			for line := range strings.Lines(out) {
+				if !strings.HasPrefix(line, "/etc/ofcontroller/rules/") || !strings.Contains(line, "no such file") {
+					t.Errorf("check: %s", line)
+				}
+			}
+			golden, err := os.ReadFile(strings.TrimSuffix(file, ".yaml") + ".flows")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := output(t, "flows", "-c", file); err != nil || got != string(golden) {
+				t.Errorf("flows: error %v, or not the golden file:\n%s", err, got)
+			}
+		})
+	}
+}
+
+// TestCommandsInText looks up every command line of the program that the
+// documentation shows in a block: the command exists, and so do its flags.
+func TestCommandsInText(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(docsDir, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile("(?m)(?:^|[ /(`])ofcontroller ([a-z]+)((?: +[^\n`|>&#)]+)?)")
+	seen := 0
+	for _, file := range append(files, filepath.Join(docsDir, "..", "README.md")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range codeBlocks(string(text)) {
+			for _, m := range lines.FindAllStringSubmatch(block, -1) {
+				seen++
+				if err := knows(newRoot(), m[1], strings.Fields(m[2])); err != nil {
+					t.Errorf("%s: %s: %v", filepath.Base(file), strings.TrimSpace(m[0]), err)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no command line was found: the search is at fault")
+	}
+}
+
+// codeBlocks are the fenced blocks for a shell.
+func codeBlocks(text string) []string {
+	var out []string
+	for i, part := range strings.Split(text, "```") {
+		if i%2 == 1 && (strings.HasPrefix(part, "sh\n") || strings.HasPrefix(part, "console\n")) {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// knows tells whether the command and its flags exist.
+func knows(root *cobra.Command, name string, args []string) error {
+	cmd, rest, err := root.Find(append([]string{name}, args...))
+	if err != nil {
+		return err
+	}
+	return cmd.ParseFlags(rest)
+}
