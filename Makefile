@@ -41,7 +41,13 @@ demo: deps build ## Show the gateway at work, then clean up
 
 .PHONY: test
 test: deps ## Run all tests
+	@testenv/install.sh suricata
 	$(ROOT) go test -race -timeout 11m ./...
+
+.PHONY: test-kernel
+test-kernel: ## Run the integration tests on the kernel datapath, in a virtual machine
+	@testenv/install.sh kernel
+	$(ROOT) go test -tags kernel -count=1 -timeout 20m ./testenv/kernel
 
 .PHONY: fuzz
 fuzz: deps ## Run every fuzz target for FUZZTIME
@@ -49,7 +55,7 @@ fuzz: deps ## Run every fuzz target for FUZZTIME
 	while read -r file pkg; do \
 	  sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(f \*testing\.F\).*/\1/p' "$$file" | while read -r name; do \
 	    echo "== $$pkg $$name"; \
-	    go test "$$pkg" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null; \
+	    go test "$$pkg" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x </dev/null; \
 	  done; \
 	done
 

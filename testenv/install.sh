@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
+# With the word "suricata" also Suricata, with "kernel" also what runs the tests in a virtual machine.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
 goversion=$(sed -n 's/^go //p' "$(dirname "$0")/../go.mod")
 gominor=21 # from Go 1.21 on the go command fetches by itself the release that go.mod asks for
+
+wants() { case " $words " in *" $1 "*) ;; *) return 1 ;; esac; }
+words="$*"
 
 have() { command -v "$1" >/dev/null; }
 go_is_new() {
@@ -22,6 +26,12 @@ have nsenter || missing+=(util-linux)
 have gcc || missing+=(gcc) # the race detector
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates) # for Go modules
+if wants kernel; then
+  have qemu-system-x86_64 || missing+=(qemu-system-x86)
+  busybox 2>/dev/null | grep -q insmod || missing+=(busybox-static)
+  have cpio || missing+=(cpio)
+  have modprobe || missing+=(kmod)
+fi
 if ! go_is_new && ! have curl; then missing+=(curl); fi
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -68,4 +78,4 @@ install_suricata() {
   echo "installing: suricata"
   as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${from[@]}" suricata >/dev/null
 }
-install_suricata
+if wants suricata; then install_suricata; fi
