@@ -61,7 +61,7 @@ fuzz: deps ## Run every fuzz target for FUZZTIME
 
 .PHONY: lint
 lint: $(TOOLS)/gofumpt $(TOOLS)/staticcheck $(TOOLS)/golangci-lint ## Check formatting and run the linters
-	@out=$$($(TOOLS)/gofumpt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	@out=$$($(TOOLS)/gofumpt -l $$(git ls-files -co --exclude-standard '*.go' | xargs -r ls 2>/dev/null)); \
 	if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	$(TOOLS)/staticcheck ./...

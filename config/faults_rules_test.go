@@ -127,9 +127,6 @@ func ruleFaults() []faultCase {
 		{"two uplinks", replaceUplinks(`[{port: eth1}, {port: eth2}]`), []string{
 			`gw.yaml:1: uplinks[1]: more than one uplink is not supported yet, make one bond of the adapters in the kernel and name that`,
 		}},
-		{"suricata", replaceAttachments(`[{name: a, kind: suricata, rules: [/r], threads: 1}]`), []string{
-			`gw.yaml:3: inspection.attachments[0].kind: suricata is not supported yet, run Suricata yourself behind a switch port, kind: port, or use kind: embedded`,
-		}},
 		{"offload", replaceInspection(`offload: {bypass: true, block: 60s, limit: 10000}`), []string{
 			`gw.yaml:3: inspection.offload.bypass: true is not supported yet, false, and policy lines with action: bypass for what need not be inspected`,
 			`gw.yaml:3: inspection.offload.block: a time above 0s is not supported yet, 0s: the engine drops every frame of the connection itself`,

@@ -16,11 +16,6 @@ func (v *validator) unsupported() {
 	if len(c.Uplinks) > 1 {
 		v.fault("uplinks[1]", "more than one uplink is "+wrong, "make one bond of the adapters in the kernel and name that")
 	}
-	for i := range in.Attachments {
-		if in.Attachments[i].Kind == KindSuricata {
-			v.fault(item("inspection.attachments", i)+".kind", "suricata is "+wrong, "run Suricata yourself behind a switch port, kind: port, or use kind: embedded")
-		}
-	}
 	if in.Offload.Bypass {
 		v.fault("inspection.offload.bypass", "true is "+wrong, "false, and policy lines with action: bypass for what need not be inspected")
 	}

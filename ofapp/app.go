@@ -118,7 +118,7 @@ func (a *App) Run(ctx context.Context) error {
 		}, a.session)
 	})
 	for _, at := range a.attachments {
-		g.Go(func() error { return at.run(ctx) })
+		g.Go(func() error { return a.run(ctx, at) })
 	}
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

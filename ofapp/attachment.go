@@ -11,9 +11,7 @@ import (
 
 	"ofcontroller/config"
 	"ofcontroller/flows"
-	"ofcontroller/ips/embedded"
 	"ofcontroller/ips/probe"
-	"ofcontroller/ips/rules"
 	"ofcontroller/openflow"
 	"ofcontroller/ovsdb"
 )
@@ -22,8 +20,8 @@ import (
 type attachment struct {
 	cfg    config.Attachment
 	index  uint16
-	nonce  [8]byte              // proves that a probe is ours
-	engine *embedded.Attachment // nil unless the engine runs in this program
+	nonce  [8]byte // proves that a probe is ours
+	engine engine  // nil for the kind port
 
 	mu      sync.Mutex
 	tracker *probe.Tracker
@@ -37,17 +35,8 @@ func (a *App) newAttachment(c config.Attachment, index uint16) (*attachment, err
 		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
 	}
 	at.tracker = probe.New(probeConfig(a.cfg), probe.Unknown)
-	if c.Kind != config.KindEmbedded {
-		return at, nil
-	}
-	set, err := rules.Load(c.Rules)
-	if err != nil {
-		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
-	}
-	at.engine, err = embedded.New(embedded.Options{
-		Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Log: a.log,
-	})
-	if err != nil {
+	var err error
+	if at.engine, err = a.newEngine(c); err != nil {
 		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
 	}
 	return at, nil
@@ -58,11 +47,32 @@ func probeConfig(cfg *config.Config) probe.Config {
 	return probe.Config{Interval: p.Interval, Timeout: p.Timeout, DownAfter: p.DownAfter, UpAfter: p.UpAfter}
 }
 
-// run runs the engine, where there is one.
-func (at *attachment) run(ctx context.Context) error {
+// guestsKnown bounds the wait for the guests' MTU before an engine makes its
+// ports. Learning it later would cost a restart of the engine.
+const guestsKnown = 2 * time.Second
+
+// run runs the attachment's engine, where there is one.
+func (a *App) run(ctx context.Context, at *attachment) error {
 	if at.engine == nil {
 		<-ctx.Done()
 		return ctx.Err()
+	}
+	tick := time.NewTicker(readyPause)
+	defer tick.Stop()
+	limit := time.After(guestsKnown)
+	for known := false; !known; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit:
+			known = true
+		case <-tick.C:
+			br := a.db.Snapshot().Bridge
+			known = br != nil && guestMTU(a.config(), br) > 0
+		}
+	}
+	if err := a.sizeAttachments(); err != nil {
+		return err
 	}
 	return at.engine.Run(ctx)
 }
@@ -300,4 +310,4 @@ func (a *App) inputs() inputs {
 
 // ready tells whether the attachment's ports can be put on the bridge: a port
 // that this program makes itself has to exist first.
-func (at *attachment) ready() bool { return at.engine == nil || at.engine.Stats().Running }
+func (at *attachment) ready() bool { return at.engine == nil || at.engine.Ready() }

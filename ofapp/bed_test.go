@@ -43,6 +43,7 @@ type bed struct {
 	ips   *testenv.IPS
 	legs  int
 
+	lastPID  int                      // of the Suricata that status told of last
 	legPorts map[string]*testenv.Port // the IPS's side of its legs
 }
 

@@ -20,6 +20,13 @@ import (
 // embeddedBed is a bed whose IPS is the engine in the program.
 func embeddedBed(t *testing.T, rules, policy string) (b *bed, rulesFile, eveFile string) {
 	t.Helper()
+	return engineBed(t, rules, policy, "kind: embedded, eve: EVE")
+}
+
+// engineBed is a bed whose IPS the program runs; in its keys EVE stands for a
+// file.
+func engineBed(t *testing.T, rules, policy, keys string) (b *bed, rulesFile, eveFile string) {
+	t.Helper()
 	b = &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}
 	b.ports[up], b.ports[t0] = b.port(up, 1), b.port(t0, 11)
 	local, err := b.env.LocalPort("br0")
@@ -37,7 +44,7 @@ control: ${CONTROL}
 bridge: {name: br0}
 uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 20]}]
-inspection: {on_failure: `+policy+`, attachments: [{name: builtin, kind: embedded, rules: ["`+rulesFile+`"], eve: "`+eveFile+`"}]}
+inspection: {on_failure: `+policy+`, attachments: [{name: builtin, rules: ["`+rulesFile+`"], `+strings.ReplaceAll(keys, "EVE", eveFile)+`}]}
 `)
 	b.ctl.WaitConverged(t, converge)
 	return b, rulesFile, eveFile

@@ -9,7 +9,6 @@ import (
 
 	"ofcontroller/config"
 	"ofcontroller/flows"
-	"ofcontroller/ips/embedded"
 	"ofcontroller/ovsdb"
 )
 
@@ -155,7 +154,13 @@ func (w *portLookup) dropContested(trunks []flows.Trunk) {
 func (w *portLookup) legs(at config.Attachment) []flows.Leg {
 	switch {
 	case at.Kind == config.KindEmbedded:
-		return []flows.Leg{{Port: w.ownPort(embedded.PortName(at.Name)), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
+		return []flows.Leg{{Port: w.ownPort(enginePorts(at)[0]), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
+	case at.Kind == config.KindSuricata:
+		ports := enginePorts(at)
+		return []flows.Leg{
+			{Port: w.ownPort(ports[0]), Sends: flows.AllOrigins},
+			{Port: w.ownPort(ports[1]), Returns: flows.AllOrigins},
+		}
 	case at.ReturnPort == "":
 		return []flows.Leg{{Port: w.port(at.Port), Sends: flows.AllOrigins, Returns: flows.AllOrigins}}
 	case at.Legs == config.LegsDirectional:
@@ -205,8 +210,8 @@ func policyProto(name string) flows.Proto {
 // attachmentPorts names the bridge ports of an attachment.
 func attachmentPorts(at config.Attachment) []string {
 	switch {
-	case at.Kind == config.KindEmbedded:
-		return []string{embedded.PortName(at.Name)}
+	case at.Kind != config.KindPort:
+		return enginePorts(at)
 	case at.ReturnPort == "":
 		return []string{at.Port}
 	}

@@ -28,8 +28,8 @@ func (a *App) methods() map[string]control.Method {
 			return control.Render(args, MACTable(macs))
 		}},
 		"flows/live": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
-		"reload": {Help: "", Call: func(context.Context, []string) (string, error) {
-			return "", a.Reload()
+		"reload": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
+			return "", a.Reload(ctx)
 		}},
 		"version": {Help: "", Call: func(context.Context, []string) (string, error) {
 			return "ofcontroller " + a.o.Version, nil

@@ -3,17 +3,17 @@
 package ofapp
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"ofcontroller/config"
-	"ofcontroller/ips/rules"
 )
 
 // Reload reads the configuration again and puts it in force: the next sync
 // sends what differs, as one bundle. A bad configuration, or one that needs a
 // restart, is refused whole and the old one runs on.
-func (a *App) Reload() error {
+func (a *App) Reload(ctx context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	next, err := a.o.Load()
@@ -24,23 +24,19 @@ func (a *App) Reload() error {
 	if key := needsRestart(old, next); key != "" {
 		return fmt.Errorf("configuration: %s can't be changed while running; restart ofcontroller", key)
 	}
-	sets := make([]*rules.Set, len(next.Inspection.Attachments))
-	for i, at := range next.Inspection.Attachments {
-		if at.Kind != config.KindEmbedded {
-			continue
-		}
-		if sets[i], err = rules.Load(at.Rules); err != nil {
-			return fmt.Errorf("attachment %s: %w", at.Name, err)
-		}
+	commit, err := a.prepareRules(ctx, next)
+	if err != nil {
+		return err
 	}
 	a.mu.Lock()
 	a.cfg = next
 	a.mu.Unlock()
-	for i, at := range a.list() {
+	for _, at := range a.list() {
 		at.restart(probeConfig(next))
-		if at.engine != nil {
-			at.engine.Replace(sets[i])
-			at.engine.ReopenEVE()
+	}
+	for _, f := range commit {
+		if err := f(); err != nil {
+			a.note(err)
 		}
 	}
 	if a.o.Applied != nil {
@@ -49,6 +45,25 @@ func (a *App) Reload() error {
 	a.changed()
 	a.log.Info("configuration read again")
 	return nil
+}
+
+// prepareRules reads every engine's rules, and gives what puts them in force.
+// Suricatas come last: they take good rules at once.
+func (a *App) prepareRules(ctx context.Context, next *config.Config) (commit []func() error, err error) {
+	order := slices.Clone(a.list())
+	rank := map[string]int{config.KindSuricata: 1}
+	slices.SortStableFunc(order, func(x, y *attachment) int { return rank[x.cfg.Kind] - rank[y.cfg.Kind] })
+	for _, at := range order {
+		if at.engine == nil {
+			continue
+		}
+		f, err := at.engine.prepare(ctx, next.Inspection.Attachments[at.index].Rules)
+		if err != nil {
+			return nil, fmt.Errorf("attachment %s: %w", at.cfg.Name, err)
+		}
+		commit = append(commit, f)
+	}
+	return commit, nil
 }
 
 // needsRestart names a key whose change a running process can't follow.

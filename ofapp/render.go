@@ -30,8 +30,7 @@ func (s Status) Table() string {
 		}
 		fmt.Fprintln(w)
 		if e := a.Engine; e != nil {
-			fmt.Fprintf(w, "\t%d frames in, %d out, %d dropped, %d rejected, %d lost, %d alerts\n",
-				e.In, e.Out, e.Dropped, e.Rejected, e.Lost, e.Alerts)
+			fmt.Fprintf(w, "\t%s\n", e)
 		}
 	}
 	for _, p := range s.Ports {
@@ -45,6 +44,19 @@ func (s Status) Table() string {
 	}
 	w.Flush()
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// String tells of the engine in a line.
+func (e EngineCounters) String() string {
+	if e.Version == "" {
+		return fmt.Sprintf("%d frames in, %d out, %d dropped, %d rejected, %d lost, %d alerts",
+			e.In, e.Out, e.Dropped, e.Rejected, e.Lost, e.Alerts)
+	}
+	text := fmt.Sprintf("Suricata %s, process %d, %d restarts, %d rules", e.Version, e.PID, e.Restarts, e.Rules)
+	if e.LastError != "" {
+		text += ": " + e.LastError
+	}
+	return text
 }
 
 // MACTable is a list of addresses that prints itself.

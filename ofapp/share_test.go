@@ -66,7 +66,7 @@ func connection(n int) (request, reply []byte) {
 // saw each: it fails when they saw one each, or none.
 func (s *shareBed) whoSees(t *testing.T, connections int) map[int]*testenv.IPS {
 	t.Helper()
-	s.bed.t = t
+	s.t = t
 	s.drain()
 	s.a.Reset()
 	s.b.Reset()

@@ -41,14 +41,22 @@ type AttachmentStatus struct {
 	Engine *EngineCounters `json:"engine,omitempty"`
 }
 
-// EngineCounters are the counters of the embedded engine, in frames.
+// EngineCounters tell of an engine that this program runs: the embedded one
+// counts frames, a Suricata is a process.
 type EngineCounters struct {
-	In       uint64 `json:"in"`
-	Out      uint64 `json:"out"`
-	Dropped  uint64 `json:"dropped"`  // by a rule
-	Rejected uint64 `json:"rejected"` // by a rule, with a reset
-	Lost     uint64 `json:"lost"`     // full queues, of the engine or the kernel
-	Alerts   uint64 `json:"alerts"`
+	In       uint64 `json:"in,omitempty"`
+	Out      uint64 `json:"out,omitempty"`
+	Dropped  uint64 `json:"dropped,omitempty"`  // by a rule
+	Rejected uint64 `json:"rejected,omitempty"` // by a rule, with a reset
+	Lost     uint64 `json:"lost,omitempty"`     // full queues, of the engine or the kernel
+	Alerts   uint64 `json:"alerts,omitempty"`
+
+	PID       int    `json:"pid,omitempty"`
+	Answers   bool   `json:"answers,omitempty"` // its rules are loaded
+	Version   string `json:"version,omitempty"`
+	Restarts  int    `json:"restarts,omitempty"`
+	Rules     int    `json:"rules,omitempty"`
+	LastError string `json:"last_error,omitempty"`
 }
 
 // PortStatus is the state of a configured port.
@@ -78,6 +86,9 @@ func (a *App) Status(ctx context.Context) Status {
 	s.Converged = s.Connected && v.synced && v.serial == v.inputs
 	for _, at := range a.list() {
 		as, judged := at.status()
+		if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok && as.State == "down" {
+			as.Reason = "a port of it is not on the bridge"
+		}
 		s.Attachments = append(s.Attachments, as)
 		s.Converged = s.Converged && judged
 	}
@@ -126,11 +137,8 @@ func (at *attachment) status() (AttachmentStatus, bool) {
 		s.SinceS = int(time.Since(since).Seconds())
 	}
 	if at.engine != nil {
-		st := at.engine.Stats()
-		s.Engine = &EngineCounters{
-			In: st.In, Out: st.Out, Dropped: st.Dropped, Rejected: st.Rejected, Alerts: st.Alerts,
-			Lost: st.QueueDropped + st.KernelDropped,
-		}
+		c := at.engine.counters()
+		s.Engine = &c
 	}
 	return s, state != probe.Unknown
 }

@@ -69,7 +69,7 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, app *ofapp.App, log log
 		case <-ctx.Done():
 			return
 		case <-hup:
-			if err := app.Reload(); err != nil {
+			if err := app.Reload(ctx); err != nil {
 				log.WithError(err).Error("not reloaded: the old configuration runs on")
 			}
 		}

@@ -3,6 +3,7 @@
 package afpacket
 
 import (
+	"errors"
 	"os"
 
 	"github.com/vishvananda/netlink"
@@ -33,7 +34,7 @@ func fanoutArg(id uint16, flags int) int {
 func open(link string, o Options, fanout int) (*Socket, error) {
 	l, err := netlink.LinkByName(link)
 	if err != nil {
-		if _, ok := err.(netlink.LinkNotFoundError); ok {
+		if errors.As(err, new(netlink.LinkNotFoundError)) {
 			err = unix.ENODEV
 		}
 		return nil, &Error{Op: "look up link", Link: link, Err: err}

@@ -59,10 +59,10 @@ func TestFullRingDropsAndCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	st := waitStats(t, in, func(st Stats) bool { return st.Dropped == sent-64 })
+	waitStats(t, in, func(st Stats) bool { return st.Dropped == sent-64 })
 	got := collect(t, in)
 	got.wait(t, 64)
-	if st = in.Stats(); st.Received+st.Dropped != sent {
+	if st := in.Stats(); st.Received+st.Dropped != sent {
 		t.Errorf("%+v, want %d in all", st, sent)
 	}
 	if _, err := out.Send(frame(61)); err != nil {

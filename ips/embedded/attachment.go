@@ -15,6 +15,7 @@ import (
 
 	"ofcontroller/ips/engine"
 	"ofcontroller/ips/eve"
+	"ofcontroller/ips/link"
 	"ofcontroller/ips/rules"
 )
 
@@ -82,7 +83,7 @@ type Options struct {
 // Attachment is one embedded engine on its port. Use New.
 type Attachment struct {
 	o       Options
-	pair    pair
+	pair    link.Pair
 	log     logrus.FieldLogger
 	engine  *engine.Engine
 	eve     *eve.Writer // set while Run runs
@@ -118,7 +119,7 @@ func New(o Options) (*Attachment, error) {
 		}
 	}
 	a := &Attachment{
-		o: o, pair: pair{port: o.SwitchPort, peer: PeerName(o.Name)}, log: o.Log.WithField("attachment", o.Name),
+		o: o, pair: link.Pair{Port: o.SwitchPort, Peer: PeerName(o.Name)}, log: o.Log.WithField("attachment", o.Name),
 		engine: engine.New(set, o.Engine), holder: newHolder(o.Queue, o.HoldBytes),
 		mtu: o.MTU + carrierRoom, changed: make(chan struct{}, 1),
 	}
@@ -130,8 +131,8 @@ func withDefaults(o Options) (Options, error) {
 	if o.SwitchPort == "" {
 		o.SwitchPort = PortName(o.Name)
 	}
-	if len(o.SwitchPort) > maxLinkName || o.SwitchPort == PeerName(o.Name) {
-		return o, fmt.Errorf("switch port %q: want a name of 1 to %d bytes other than %q", o.SwitchPort, maxLinkName, PeerName(o.Name))
+	if len(o.SwitchPort) > link.MaxName || o.SwitchPort == PeerName(o.Name) {
+		return o, fmt.Errorf("switch port %q: want a name of 1 to %d bytes other than %q", o.SwitchPort, link.MaxName, PeerName(o.Name))
 	}
 	if o.Threads <= 0 {
 		o.Threads = runtime.NumCPU()
@@ -162,10 +163,11 @@ func checkMTU(mtu int) error {
 }
 
 // Port is the link for the switch.
-func (a *Attachment) Port() string { return a.pair.port }
+func (a *Attachment) Port() string { return a.pair.Port }
 
 // Run makes or adopts the veth pair and carries frames until ctx ends, then
-// returns nil; the pair stays. Links and sockets that go away are made again,
+// returns nil; the pair stays, with the engine's end down, so that the switch
+// can carry out its failure policy. Links and sockets that go away are made again,
 // with back-off. It returns an error only for what does not mend itself: a link
 // of our name that is not ours, or missing privileges. It works in the network
 // namespace of its calling thread.
@@ -177,6 +179,9 @@ func (a *Attachment) Run(ctx context.Context) error {
 	a.eve = eve.New(eve.Options{Path: a.o.EVE, Log: a.log})
 	a.sockets.start(a.eve)
 	defer func() {
+		if err := a.pair.Down(); err != nil {
+			a.log.WithError(err).Warn("the switch does not see that the engine ends")
+		}
 		a.eve.Close()
 		a.holder.clear()
 	}()
@@ -216,6 +221,9 @@ func (a *Attachment) Reload(paths []string) error {
 	return nil
 }
 
+// Replace puts rules in force for the next frame of every worker.
+func (a *Attachment) Replace(set *rules.Set) { a.engine.Replace(set) }
+
 // SetMTU gives the guests' MTU in bytes. Run changes the links soon after; an
 // error is about the value.
 func (a *Attachment) SetMTU(mtu int) error {
@@ -243,15 +251,15 @@ func (a *Attachment) ReopenEVE() {
 // when there is no pair.
 func (a *Attachment) Remove() error {
 	if a.running.Load() {
-		return fmt.Errorf("embedded attachment %s runs: not removing %s", a.o.Name, a.pair.port)
+		return fmt.Errorf("embedded attachment %s runs: not removing %s", a.o.Name, a.pair.Port)
 	}
-	return a.pair.remove()
+	return a.pair.Remove()
 }
 
 // Remove deletes the veth pair of an attachment that is no longer configured,
 // with its default port. No pair is no error; one that is not ours is
 // ErrNotOurs.
-func Remove(name string) error { return pair{port: PortName(name), peer: PeerName(name)}.remove() }
+func Remove(name string) error { return link.Pair{Port: PortName(name), Peer: PeerName(name)}.Remove() }
 
 func (a *Attachment) linkMTU() int {
 	a.mu.Lock()

@@ -21,5 +21,5 @@
 //
 // It never talks to the switch and never decides where a frame goes; that is
 // what the carrier tag and the flows are for. It imports ips/afpacket,
-// ips/engine, ips/rules and ips/eve.
+// ips/engine, ips/rules, ips/eve and ips/link.
 package embedded

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ofcontroller/ips/afpacket"
+	"ofcontroller/ips/link"
 	"ofcontroller/ips/rules"
 )
 
@@ -46,9 +47,9 @@ func flood(t testing.TB, port *afpacket.Socket, back *atomic.Uint64, total int) 
 }
 
 // counted opens the switch's end and counts what comes.
-func counted(t testing.TB, link string) (*afpacket.Socket, *atomic.Uint64) {
+func counted(t testing.TB, name string) (*afpacket.Socket, *atomic.Uint64) {
 	t.Helper()
-	s, err := afpacket.Open(link, afpacket.Options{Slots: 4096})
+	s, err := afpacket.Open(name, afpacket.Options{Slots: 4096})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,11 +93,11 @@ func BenchmarkEmbedded(b *testing.B) {
 // BenchmarkEcho is a bare loop over the same links and sockets.
 func BenchmarkEcho(b *testing.B) {
 	namespace(b)
-	p := pair{port: PortName("echo"), peer: PeerName("echo")}
-	if minor, err := p.ensure(1508); minor != nil || err != nil {
+	p := link.Pair{Port: PortName("echo"), Peer: PeerName("echo")}
+	if minor, err := p.Ensure(1508, link.Both); minor != nil || err != nil {
 		b.Fatal(minor, err)
 	}
-	in, err := afpacket.OpenFanout(p.peer, 2, afpacket.Options{Slots: DefaultQueue})
+	in, err := afpacket.OpenFanout(p.Peer, 2, afpacket.Options{Slots: DefaultQueue})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func BenchmarkEcho(b *testing.B) {
 			<-done
 		}
 	})
-	port, back := counted(b, p.port)
+	port, back := counted(b, p.Port)
 	flood(b, port, back, 10_000)
 	b.ResetTimer()
 	flood(b, port, back, b.N)

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"ofcontroller/ips/afpacket"
+	"ofcontroller/ips/link"
 )
 
 // errReopen asks for another session at once.
@@ -24,20 +25,20 @@ func lasting(err error) bool { return errors.Is(err, ErrNotOurs) || errors.Is(er
 // happens in this goroutine.
 func (a *Attachment) session(ctx context.Context) error {
 	mtu := a.linkMTU()
-	minor, err := a.pair.ensure(mtu)
+	minor, err := a.pair.Ensure(mtu, link.Both)
 	if minor != nil {
 		a.log.WithError(minor).Warn("port is not shut off from the host's own network stack")
 	}
 	if err != nil {
 		return err
 	}
-	in, err := afpacket.OpenFanout(a.pair.peer, a.o.Threads, afpacket.Options{
+	in, err := afpacket.OpenFanout(a.pair.Peer, a.o.Threads, afpacket.Options{
 		Slots: a.o.Queue, MaxBytes: min(ringBytes, allRingBytes/a.o.Threads),
 	})
 	if err != nil {
 		return err
 	}
-	out, err := afpacket.Open(a.pair.peer, afpacket.Options{SendOnly: true})
+	out, err := afpacket.Open(a.pair.Peer, afpacket.Options{SendOnly: true})
 	if err != nil {
 		for _, s := range in {
 			_ = s.Close()
@@ -46,7 +47,7 @@ func (a *Attachment) session(ctx context.Context) error {
 	}
 	a.sockets.use(append(in[:len(in):len(in)], out))
 	defer a.sockets.drop()
-	a.log.WithFields(logrus.Fields{"port": a.pair.port, "mtu": mtu, "workers": len(in)}).Info("embedded engine is on its port")
+	a.log.WithFields(logrus.Fields{"port": a.pair.Port, "mtu": mtu, "workers": len(in)}).Info("embedded engine is on its port")
 	return a.work(ctx, in, out, mtu)
 }
 
@@ -95,7 +96,7 @@ func (a *Attachment) watch(ctx context.Context, opened int) error {
 			if mtu > opened {
 				return errReopen // the rings have slots for the MTU that they were opened with
 			}
-			if err := a.pair.setMTU(mtu); err != nil {
+			if err := a.pair.SetMTU(mtu); err != nil {
 				return err
 			}
 		}

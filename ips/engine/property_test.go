@@ -148,7 +148,7 @@ func naiveMatch(ms []rules.Matcher, s string, prev, reach, boundary int) bool {
 		return boundary == 0 || reach > boundary
 	}
 	var ends []int
-	isNegated := false
+	var isNegated bool
 	if c := ms[0].Content; c != nil {
 		isNegated = c.Negated
 		for at := 0; at+len(c.Pattern) <= len(s); at++ {

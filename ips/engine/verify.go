@@ -93,7 +93,8 @@ func (m *matcher) step(i, prev, reach int) bool {
 // content matches the content of step i and those behind it.
 func (m *matcher) content(i, prev, reach int) bool {
 	c := m.steps[i].Content
-	from, to := 0, len(m.view.raw)
+	var from int
+	to := len(m.view.raw)
 	if c.Relative() {
 		from = prev
 		limit := prev

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package embedded
+package link
 
 import (
 	"encoding/binary"
@@ -15,10 +15,10 @@ import (
 // seal drops at the engine's end whatever goes to or comes from the host's own
 // stack. Frames of the untagged network come with VID 0, which the kernel takes
 // for a mere priority tag (IEEE Std 802.1Q-2022, section 6.8): without this the
-// host would answer and forward guests' packets behind the gateway's back. Our
-// packet sockets stand before the classifier on receive and pass by it on send
-// (PACKET_QDISC_BYPASS).
-func seal(l netlink.Link) error {
+// host would answer and forward guests' packets behind the gateway's back. Packet
+// sockets stand before the classifier on receive and, where they ask for it,
+// pass by it on send (PACKET_QDISC_BYPASS).
+func seal(l netlink.Link, way Way) error {
 	index, name := l.Attrs().Index, l.Attrs().Name
 	q := &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
 		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
@@ -26,7 +26,11 @@ func seal(l netlink.Link) error {
 	if err := netlink.QdiscAdd(q); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add clsact to %s: %w", name, err)
 	}
-	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
+	parents := []uint32{netlink.HANDLE_MIN_INGRESS}
+	if way == Both {
+		parents = append(parents, netlink.HANDLE_MIN_EGRESS)
+	}
+	for _, parent := range parents {
 		if err := dropAll(index, parent); err != nil {
 			return fmt.Errorf("add filter to %s: %w", name, err)
 		}

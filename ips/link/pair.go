@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package embedded
+package link
 
 import (
 	"errors"
@@ -16,36 +16,50 @@ import (
 // else. Nothing is changed in it.
 var ErrNotOurs = errors.New("link exists and is not of this attachment's veth pair")
 
-// pair is the names of a veth pair: the switch's end and the engine's.
-type pair struct{ port, peer string }
+// Way says in which directions Ensure shuts the engine's end off from the
+// host's own stack.
+type Way int
 
-// find gives both ends, or nil and nil where neither exists.
-func (p pair) find() (port, peer netlink.Link, err error) {
-	if port, err = link(p.port); err != nil {
+// Both is for an engine whose packet sockets pass by the classifier on send
+// (PACKET_QDISC_BYPASS). In is for any other: what it sends must get through
+// the classifier, and a link without addresses gives the host no reason to send.
+const (
+	Both Way = iota
+	In
+)
+
+// Pair is the names of a veth pair: the switch's end and the engine's. Methods
+// work in the network namespace of the calling thread.
+type Pair struct{ Port, Peer string }
+
+// Find gives both ends, or nil and nil where neither exists. Links of these
+// names that are not the two ends of one pair are ErrNotOurs.
+func (p Pair) Find() (port, peer netlink.Link, err error) {
+	if port, err = ByName(p.Port); err != nil {
 		return nil, nil, err
 	}
-	if peer, err = link(p.peer); err != nil {
+	if peer, err = ByName(p.Peer); err != nil {
 		return nil, nil, err
 	}
 	switch {
 	case port == nil && peer == nil:
 		return nil, nil, nil
 	case port == nil:
-		return nil, nil, fmt.Errorf("%s (%s) without %s: %w", p.peer, peer.Type(), p.port, ErrNotOurs)
+		return nil, nil, fmt.Errorf("%s (%s) without %s: %w", p.Peer, peer.Type(), p.Port, ErrNotOurs)
 	case port.Type() != "veth":
-		return nil, nil, fmt.Errorf("%s is of type %s: %w", p.port, port.Type(), ErrNotOurs)
+		return nil, nil, fmt.Errorf("%s is of type %s: %w", p.Port, port.Type(), ErrNotOurs)
 	case peer == nil:
-		return nil, nil, fmt.Errorf("%s without %s: %w", p.port, p.peer, ErrNotOurs)
+		return nil, nil, fmt.Errorf("%s without %s: %w", p.Port, p.Peer, ErrNotOurs)
 	case port.Attrs().ParentIndex != peer.Attrs().Index || peer.Attrs().ParentIndex != port.Attrs().Index:
-		return nil, nil, fmt.Errorf("%s and %s are not the ends of one pair: %w", p.port, p.peer, ErrNotOurs)
+		return nil, nil, fmt.Errorf("%s and %s are not the ends of one pair: %w", p.Port, p.Peer, ErrNotOurs)
 	}
 	return port, peer, nil
 }
 
-// link gives nil where there is none of that name.
-func link(name string) (netlink.Link, error) {
+// ByName gives nil where there is no link of that name.
+func ByName(name string) (netlink.Link, error) {
 	l, err := netlink.LinkByName(name)
-	if _, none := err.(netlink.LinkNotFoundError); none {
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		return nil, nil
 	}
 	if err != nil {
@@ -54,10 +68,11 @@ func link(name string) (netlink.Link, error) {
 	return l, nil
 }
 
-// ensure makes the pair, or adopts it, and brings it into the form that frames
-// need. It tells what could not be had and is not vital.
-func (p pair) ensure(mtu int) (minor, err error) {
-	port, peer, err := p.find()
+// Ensure makes the pair, or adopts it, and brings it into the form that frames
+// need: MTU in bytes as given, no offloads, no protocol of the host's, up. In
+// minor it tells what could not be had and is not vital.
+func (p Pair) Ensure(mtu int, sealed Way) (minor, err error) {
+	port, peer, err := p.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +89,7 @@ func (p pair) ensure(mtu int) (minor, err error) {
 			return minor, err
 		}
 	}
-	if err := seal(peer); err != nil {
+	if err := seal(peer, sealed); err != nil {
 		minor = errors.Join(minor, err)
 	}
 	for _, l := range []netlink.Link{port, peer} {
@@ -87,29 +102,29 @@ func (p pair) ensure(mtu int) (minor, err error) {
 	return minor, nil
 }
 
-func (p pair) create(mtu int) (port, peer netlink.Link, err error) {
+func (p Pair) create(mtu int) (port, peer netlink.Link, err error) {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = p.port, mtu
+	attrs.Name, attrs.MTU = p.Port, mtu
 	veth := netlink.NewVeth(attrs)
-	veth.PeerName, veth.PeerMTU = p.peer, uint32(mtu)
+	veth.PeerName, veth.PeerMTU = p.Peer, uint32(mtu)
 	if err := netlink.LinkAdd(veth); err != nil {
-		return nil, nil, fmt.Errorf("make veth pair %s, %s: %w", p.port, p.peer, err)
+		return nil, nil, fmt.Errorf("make veth pair %s, %s: %w", p.Port, p.Peer, err)
 	}
-	port, peer, err = p.find()
+	port, peer, err = p.Find()
 	if err == nil && port == nil {
-		err = fmt.Errorf("veth pair %s, %s is gone again: %w", p.port, p.peer, unix.ENODEV)
+		err = fmt.Errorf("veth pair %s, %s is gone again: %w", p.Port, p.Peer, unix.ENODEV)
 	}
 	return port, peer, err
 }
 
-// setMTU sets the MTU of both ends where it differs.
-func (p pair) setMTU(mtu int) error {
-	port, peer, err := p.find()
+// SetMTU sets the MTU, in bytes, of both ends where it differs.
+func (p Pair) SetMTU(mtu int) error {
+	port, peer, err := p.Find()
 	if err != nil {
 		return err
 	}
 	if port == nil {
-		return fmt.Errorf("set MTU of %s: %w", p.port, unix.ENODEV)
+		return fmt.Errorf("set MTU of %s: %w", p.Port, unix.ENODEV)
 	}
 	return errors.Join(setMTU(port, mtu), setMTU(peer, mtu))
 }
@@ -124,14 +139,14 @@ func setMTU(l netlink.Link, mtu int) error {
 	return nil
 }
 
-// remove deletes the pair, if it is there and ours.
-func (p pair) remove() error {
-	port, _, err := p.find()
+// Remove deletes the pair, if it is there and ours.
+func (p Pair) Remove() error {
+	port, _, err := p.Find()
 	if err != nil || port == nil {
 		return err
 	}
 	if err := netlink.LinkDel(port); err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("delete veth pair %s, %s: %w", p.port, p.peer, err)
+		return fmt.Errorf("delete veth pair %s, %s: %w", p.Port, p.Peer, err)
 	}
 	return nil
 }
@@ -162,4 +177,17 @@ func quiet(l netlink.Link) error {
 		faults = errors.Join(faults, fmt.Errorf("switch ARP of %s off: %w", name, err))
 	}
 	return faults
+}
+
+// Down takes the peer's link down: the switch sees at once that nobody reads
+// there any more. Ensure takes it up again.
+func (p Pair) Down() error {
+	_, peer, err := p.Find()
+	if err != nil || peer == nil {
+		return err
+	}
+	if err := netlink.LinkSetDown(peer); err != nil {
+		return fmt.Errorf("take %s down: %w", p.Peer, err)
+	}
+	return nil
 }

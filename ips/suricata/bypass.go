@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package suricata
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// sidSet is the rules with the keyword bypass: EVE does not say which they are.
+type sidSet map[rule]struct{}
+
+type rule struct{ gid, sid int }
+
+func (s *sidSet) has(gid, sid int) bool {
+	_, ok := (*s)[rule{gid, sid}]
+	return ok
+}
+
+// bypassRules reads the rules with the keyword bypass out of rule files that
+// Suricata has accepted. It understands no more of a rule than its options'
+// borders.
+func bypassRules(files []string) *sidSet {
+	set := make(sidSet)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue // told by the test of the rules
+		}
+		for line := range bytes.Lines(bytes.ReplaceAll(b, []byte("\\\n"), nil)) {
+			if r, ok := bypassRule(string(line)); ok {
+				set[r] = struct{}{}
+			}
+		}
+	}
+	return &set
+}
+
+func bypassRule(line string) (rule, bool) {
+	line = strings.TrimSpace(line)
+	// Most rules have no such keyword.
+	if strings.HasPrefix(line, "#") || !strings.Contains(line, "bypass") {
+		return rule{}, false
+	}
+	_, options, found := strings.Cut(line, "(")
+	if !found {
+		return rule{}, false
+	}
+	r, bypass := rule{gid: 1}, false
+	for _, option := range splitOptions(strings.TrimSuffix(options, ")")) {
+		name, value, _ := strings.Cut(option, ":")
+		switch n, err := strconv.Atoi(strings.TrimSpace(value)); strings.TrimSpace(name) {
+		case "bypass":
+			bypass = true
+		case "sid":
+			if err == nil {
+				r.sid = n
+			}
+		case "gid":
+			if err == nil {
+				r.gid = n
+			}
+		}
+	}
+	return r, bypass && r.sid > 0
+}
+
+// splitOptions cuts at semicolons; in a value they have a backslash, in quotes
+// too.
+func splitOptions(s string) []string {
+	var all []string
+	begin := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case ';':
+			all = append(all, s[begin:i])
+			begin = i + 1
+		}
+	}
+	return append(all, s[begin:])
+}

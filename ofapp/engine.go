@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/sirupsen/logrus"
+
+	"ofcontroller/config"
+	"ofcontroller/ips/embedded"
+	"ofcontroller/ips/rules"
+	"ofcontroller/ips/suricata"
+)
+
+// engine is an IPS that this program runs, behind ports that it makes itself.
+type engine interface {
+	Run(ctx context.Context) error
+	Ready() bool          // the ports exist
+	SetMTU(mtu int) error // of the guests, in bytes
+	// prepare reads rule files without putting them in force; the function it
+	// returns does that, and can't fail for the rules' sake.
+	prepare(ctx context.Context, files []string) (commit func() error, err error)
+	counters() EngineCounters
+}
+
+// newEngine makes the engine of an attachment, nil for the kind port.
+func (a *App) newEngine(c config.Attachment) (engine, error) {
+	switch c.Kind {
+	case config.KindEmbedded:
+		set, err := rules.Load(c.Rules)
+		if err != nil {
+			return nil, err
+		}
+		e, err := embedded.New(embedded.Options{Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Log: a.log})
+		if err != nil {
+			return nil, err
+		}
+		return embeddedEngine{e}, nil
+	case config.KindSuricata:
+		log := a.log.WithField("attachment", c.Name)
+		s, err := suricata.New(suricata.Options{
+			Name: c.Name, Rules: c.Rules, Threads: c.Threads, Dir: filepath.Join(filepath.Dir(a.cfg.Control), c.Name), Log: a.log,
+			OnEvent: func(e suricata.Event) { logEvent(log, e) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		return suricataEngine{s}, nil
+	}
+	return nil, nil
+}
+
+// enginePorts names the ports that the engine of an attachment makes, none for
+// the kind port.
+func enginePorts(c config.Attachment) []string {
+	switch c.Kind {
+	case config.KindEmbedded:
+		return []string{embedded.PortName(c.Name)}
+	case config.KindSuricata:
+		ports := suricata.PortNames(c.Name)
+		return ports[:]
+	}
+	return nil
+}
+
+// embeddedEngine is the engine in this program.
+type embeddedEngine struct{ *embedded.Attachment }
+
+func (e embeddedEngine) Ready() bool { return e.Stats().Running }
+
+func (e embeddedEngine) prepare(_ context.Context, files []string) (func() error, error) {
+	set, err := rules.Load(files)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		e.Replace(set)
+		e.ReopenEVE()
+		return nil
+	}, nil
+}
+
+func (e embeddedEngine) counters() EngineCounters {
+	st := e.Stats()
+	return EngineCounters{
+		In: st.In, Out: st.Out, Dropped: st.Dropped, Rejected: st.Rejected, Alerts: st.Alerts,
+		Lost: st.QueueDropped + st.KernelDropped,
+	}
+}
+
+// suricataEngine is a Suricata that this program runs.
+type suricataEngine struct{ *suricata.Attachment }
+
+// prepare has Suricata itself test the rules and take them at once when they
+// are good: it keeps its old ones until then.
+func (e suricataEngine) prepare(ctx context.Context, files []string) (func() error, error) {
+	if err := e.Reload(ctx, files); err != nil {
+		return nil, err
+	}
+	return func() error { return nil }, nil
+}
+
+func (e suricataEngine) counters() EngineCounters {
+	st := e.Status()
+	return EngineCounters{PID: st.PID, Answers: st.Running, Version: st.Version, Restarts: st.Restarts, Rules: st.RulesLoaded, LastError: st.LastError}
+}
+
+// logEvent logs an alert of Suricata.
+func logEvent(log logrus.FieldLogger, e suricata.Event) {
+	if e.Type != suricata.TypeAlert {
+		return
+	}
+	log.WithFields(logrus.Fields{
+		"sid": e.SID, "signature": e.Signature, "action": e.Action, "src": e.Src.String(), "dst": e.Dst.String(), "proto": e.Proto,
+	}).Warn("alert")
+}
