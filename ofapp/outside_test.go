@@ -197,3 +197,13 @@ func TestFewDatapathFlows(t *testing.T) {
 		t.Errorf("%d datapath flows for %d pairs, want at most 4:\n%s", len(flows), len(in), strings.Join(flows, ""))
 	}
 }
+
+// TestVLANLimit names a setting of the switch with which QinQ frames break.
+func TestVLANLimit(t *testing.T) {
+	b := newBed(t, 1, wayConfig)
+	named := func() bool { return strings.Contains(fmt.Sprint(b.ctl.Status()["problems"]), "vlan-limit") }
+	b.env.VsctlT(t, "set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
+	eventually(t, settle, "the problem is named", named)
+	b.env.VsctlT(t, "remove", "Open_vSwitch", ".", "other_config", "vlan-limit")
+	eventually(t, settle, "the problem is gone", func() bool { return !named() })
+}

@@ -124,6 +124,10 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	}
 	g, faults := gateway(in.cfg, in.bridge, in.up)
 	in.faults = faults
+	if limit := a.db.Snapshot().VLANLimit; limit != "" && limit != "1" {
+		in.faults = append(in.faults, fmt.Sprintf(
+			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
+	}
 	fs := flows.Build(g)
 	w, err := wanted(fs, flows.Groups(g))
 	if err != nil {

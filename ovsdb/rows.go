@@ -96,6 +96,7 @@ func (r rows) state(name string) (State, error) {
 	state := State{Connected: true}
 	if r.root != nil {
 		state.OVSVersion = valueOf(r.root.OVSVersion)
+		state.VLANLimit = r.root.OtherConfig["vlan-limit"]
 	}
 	bridge, err := r.bridge(name)
 	if err != nil {

@@ -138,7 +138,7 @@ func watched(ovs client.Client) *client.Monitor {
 		table      vswitch.FlowTable
 	)
 	monitor := ovs.NewMonitor(
-		client.WithTable(&root, &root.Bridges, &root.CurCfg, &root.NextCfg, &root.OVSVersion),
+		client.WithTable(&root, &root.Bridges, &root.CurCfg, &root.NextCfg, &root.OVSVersion, &root.OtherConfig),
 		// All bridges: whether a port belongs to another one must be known before it is attached.
 		client.WithTable(&bridge, &bridge.Name, &bridge.DatapathID, &bridge.DatapathType, &bridge.FailMode,
 			&bridge.OtherConfig, &bridge.Controller, &bridge.Ports, &bridge.FlowTables),

@@ -15,6 +15,8 @@ type State struct {
 	// OVSVersion is the version of Open vSwitch ("3.1.0") as ovs-ctl(8) wrote it; empty when the switch was started
 	// otherwise.
 	OVSVersion string
+	// VLANLimit is other_config:vlan-limit of the switch, as it stands there; empty for the default, 1.
+	VLANLimit string
 	// Bridge is nil when the bridge does not exist.
 	Bridge *Bridge
 }
@@ -77,7 +79,7 @@ func (s State) clone() State {
 }
 
 func (s State) equal(other State) bool {
-	return s.Connected == other.Connected && s.OVSVersion == other.OVSVersion && s.Bridge.equal(other.Bridge)
+	return s.Connected == other.Connected && s.OVSVersion == other.OVSVersion && s.VLANLimit == other.VLANLimit && s.Bridge.equal(other.Bridge)
 }
 
 func (b *Bridge) equal(other *Bridge) bool {
