@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -21,23 +22,26 @@ const (
 	exitUsage = 2 // wrong arguments
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string) int {
+// run carries out one command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "ofcontroller: %v\nTry 'ofcontroller --help'.\n", err)
+		fmt.Fprintf(stderr, "ofcontroller: %v\nTry 'ofcontroller --help'.\n", err)
 		return exitUsage
 	case errors.Is(err, errFaults):
 		return exitFault
 	}
-	fmt.Fprintf(os.Stderr, "ofcontroller: %v\n", err)
+	fmt.Fprintf(stderr, "ofcontroller: %v\n", err)
 	return exitFault
 }
 

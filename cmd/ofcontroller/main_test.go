@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// write makes a file in a directory of the test's own.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestCommandLine holds exit code and output of each way that a command line
+// can end.
+func TestCommandLine(t *testing.T) {
+	rules := write(t, "bad.rules", "alert tcp any any -> any any (msg:\"x\"; nosuch:1; sid:5;)\n")
+	base := "uplinks: [{port: eth1}]\ntrunks: [{port: t0, vlans: [7]}]\n"
+	good := write(t, "good.yaml", base+"inspection: {attachments: [{name: a, kind: port, port: ips0}]}\ncontrol: /nonexistent/x.ctl\n")
+	faulty := write(t, "faulty.yaml", base+"inspection: {attachments: [{name: a, kind: port}]}\nlogs: {}\n")
+	badRules := write(t, "rules.yaml", base+"inspection: {attachments: [{name: a, kind: embedded, rules: ["+rules+"]}]}\n")
+	for _, c := range []struct {
+		name           string
+		args           []string
+		code           int
+		stdout, stderr []string // parts that must be there; none: nothing may be there
+	}{
+		{"check, right", []string{"check", "-c", good}, 0, nil, nil},
+		{"check, faults", []string{"check", "-c", faulty}, 1, []string{
+			faulty + ":3: inspection.attachments[0].port: is missing, the port behind which the attachment stands\n",
+			faulty + ":4: logs: unknown key, did you mean log?\n",
+		}, nil},
+		{"check, rules", []string{"check", "-c", badRules}, 1, []string{rules + ":1: sid 5: ", "nosuch"}, nil},
+		{"check, flag over the file", []string{"check", "-c", good, "--log.level", "loud"}, 1, []string{"flag --log.level:0: log.level: "}, nil},
+		{"no file", []string{"check", "-c", "/nonexistent/config.yaml"}, 1, nil, []string{"ofcontroller: read configuration: open /nonexistent/config.yaml"}},
+		{"flows", []string{"flows", "-c", good}, 0, []string{"# port 1: eth1\n# port 2: t0\n# port 3: ips0\n", "in_port=2,dl_vlan=7 actions="}, nil},
+		{"flows, JSON", []string{"flows", "-c", good, "-o", "json"}, 0, []string{`"table": "classify"`}, nil},
+		{"flows, faulty", []string{"flows", "-c", faulty}, 1, nil, []string{faulty + ":4: logs: "}},
+		{"run, faulty", []string{"run", "-c", faulty}, 1, nil, []string{faulty + ":4: logs: "}},
+		{"status, nobody there", []string{"status", "-c", good}, 1, nil, []string{"no ofcontroller answers on /nonexistent/x.ctl"}},
+		{"version", []string{"version"}, 0, []string{"ofcontroller " + version}, nil},
+		{"version, JSON", []string{"version", "-o", "json"}, 0, []string{`"version": "` + version + `"`}, nil},
+		{"format", []string{"version", "-o", "xml"}, 2, nil, []string{"--output xml: table or json would be right", "--help"}},
+		{"argument", []string{"check", "extra"}, 2, nil, []string{`takes no argument "extra"`}},
+		{"flag", []string{"check", "--nosuch"}, 2, nil, []string{"unknown flag: --nosuch"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if code := run(c.args, &stdout, &stderr); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			contains(t, "standard output", stdout.String(), c.stdout)
+			contains(t, "standard error", stderr.String(), c.stderr)
+		})
+	}
+}
+
+func contains(t *testing.T, what, got string, parts []string) {
+	t.Helper()
+	if len(parts) == 0 && got != "" {
+		t.Errorf("%s: %q, want nothing", what, got)
+	}
+	for _, p := range parts {
+		if !strings.Contains(got, p) {
+			t.Errorf("%s: %q, want %q in it", what, got, p)
+		}
+	}
+}
