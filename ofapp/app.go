@@ -57,6 +57,7 @@ type view struct {
 	wanted  []flows.Flow
 	faults  []string
 	errText string // why the last sync failed
+	bridge  string // why the bridge could not be brought to its specification
 	repairs uint64 // flows that others changed and that were put right
 	syncs   uint64 // bundles that changed something
 }
@@ -149,7 +150,6 @@ func (a *App) watch(ctx context.Context) error {
 		}
 		a.changed()
 		if err := a.ensure(ctx); err != nil && ctx.Err() == nil {
-			a.note(err)
 			retry.Reset(time.Second)
 		} else if !a.ready() {
 			retry.Reset(readyPause)

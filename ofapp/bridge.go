@@ -18,8 +18,25 @@ import (
 const ensureTimeout = 10 * time.Second
 
 // ensure brings the bridge, its ports and its table settings to what the
-// configuration asks for. It does nothing when all is as it should be.
+// configuration asks for, and keeps for status why it could not. It does
+// nothing when all is as it should be.
 func (a *App) ensure(ctx context.Context) error {
+	err := a.ensureBridge(ctx)
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	a.mu.Lock()
+	news := text != "" && text != a.view.bridge
+	a.view.bridge = text
+	a.mu.Unlock()
+	if news && ctx.Err() == nil {
+		a.log.WithError(err).Warn("the bridge is not as configured")
+	}
+	return err
+}
+
+func (a *App) ensureBridge(ctx context.Context) error {
 	a.ensuring.Lock()
 	defer a.ensuring.Unlock()
 	if !a.db.Snapshot().Connected {

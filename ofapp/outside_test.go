@@ -207,3 +207,22 @@ func TestVLANLimit(t *testing.T) {
 	b.env.VsctlT(t, "remove", "Open_vSwitch", ".", "other_config", "vlan-limit")
 	eventually(t, settle, "the problem is gone", func() bool { return !named() })
 }
+
+// TestPortElsewhere configures a port that another bridge has: it is named, and
+// not taken away from there; the rest works.
+func TestPortElsewhere(t *testing.T) {
+	b := newBareBed(t, 1)
+	b.env.VsctlT(t, "del-port", "br0", t2, "--", "add-br", "br1", "--", "set", "bridge", "br1", "datapath_type=netdev", "--", "add-port", "br1", t2)
+	b.ctl = b.env.Controller(t, b.yaml(wayConfig))
+	eventually(t, settle, "the port is named", func() bool {
+		st := b.ctl.TryStatus()
+		return strings.Contains(fmt.Sprint(st["problems"]), "br1") && st["converged"] == false
+	})
+	b.drain()
+	in := frame.VLAN(udp(peer, guest0, 10), 20)
+	b.send(up, in)
+	b.expect(t, to(in, t0))
+	if on := strings.TrimSpace(b.env.VsctlT(t, "port-to-br", t2)); on != "br1" {
+		t.Errorf("%s is on %s", t2, on)
+	}
+}

@@ -57,26 +57,24 @@ type syncer struct {
 	a       *App
 	conn    *openflow.Conn
 	held    held
-	members string // ports and VLANs that the last sync knew
-	pause   time.Duration
-	assumed bool // the attachments' health was taken from the switch
-	quiet   bool // the last sync left nothing to do: a difference now is somebody else's work
+	target  *target // of the last sync, nil before the first
+	members string  // ports and VLANs that the last sync knew
+	assumed bool    // the attachments' health was taken from the switch
+	quiet   bool    // the last sync left nothing to do: a difference now is somebody else's work
 }
 
 // look reads what the switch holds.
 func (s *syncer) look(ctx context.Context) error {
-	began := time.Now()
 	h, err := dump(ctx, s.conn)
 	if err != nil {
 		return err
 	}
 	s.held = h
-	s.pause = max(auditPause, auditFactor*time.Since(began))
 	return nil
 }
 
 func (s *syncer) loop(ctx context.Context) error {
-	audit := time.NewTimer(s.pause)
+	audit := time.NewTimer(auditPause)
 	defer audit.Stop()
 	for {
 		again, err := s.sync(ctx)
@@ -92,10 +90,11 @@ func (s *syncer) loop(ctx context.Context) error {
 		case <-s.a.wake:
 			s.quiet = false
 		case <-audit.C:
+			began := time.Now()
 			if err := s.look(ctx); err != nil {
 				return err
 			}
-			audit.Reset(s.pause)
+			audit.Reset(max(auditPause, auditFactor*time.Since(began)))
 		}
 	}
 }
@@ -107,67 +106,91 @@ const refusedPause = time.Second
 // that the switch refuses is noted and tried again after the pause returned.
 func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	a := s.a
-	in := a.inputs()
-	if in.bridge == nil {
-		if a.db.Snapshot().Connected {
-			a.noteSync(in, nil, errors.New("the database does not have the bridge yet"))
-		}
-		return 0, nil
-	}
 	if !s.assumed {
+		if a.bridge() == nil {
+			if a.db.Snapshot().Connected {
+				a.note(errors.New("the database does not have the bridge yet"))
+			}
+			return 0, nil
+		}
 		a.assume(s.held)
 		s.assumed = true
-		in = a.inputs()
 	}
-	if err := a.ensure(ctx); err != nil {
-		a.note(err)
-	}
-	g, faults := gateway(in.cfg, in.bridge, in.up)
-	in.faults = faults
-	if limit := a.db.Snapshot().VLANLimit; limit != "" && limit != "1" {
-		in.faults = append(in.faults, fmt.Sprintf(
-			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
-	}
-	fs := flows.Build(g)
-	w, err := wanted(fs, flows.Groups(g))
+	t, err := s.want(ctx)
 	if err != nil {
-		a.noteSync(in, fs, err)
+		a.note(err)
 		return 0, nil
 	}
-	c, err := s.difference(ctx, g, w)
+	c, err := s.difference(ctx, t)
 	if err != nil {
 		return 0, err
 	}
 	if !c.empty() {
-		if err := s.apply(ctx, c, w); err != nil {
+		if err := s.apply(ctx, c, t.table); err != nil {
 			var refused *openflow.BundleError
 			if !errors.As(err, &refused) {
 				return 0, err
 			}
-			a.noteSync(in, fs, err)
+			a.noteSync(t, err)
 			return refusedPause, nil
 		}
 	}
 	s.quiet = true
-	a.noteSync(in, fs, nil)
+	a.noteSync(t, nil)
 	return 0, nil
+}
+
+// target is what the switch should hold for one state of the inputs.
+type target struct {
+	serial  uint64 // of the inputs
+	gateway flows.Gateway
+	faults  []string
+	flows   []flows.Flow
+	table   wantedTable
+}
+
+// want gives the target for the inputs of now. It brings the bridge to its
+// specification first: limits of tables have to be there before flows.
+func (s *syncer) want(ctx context.Context) (*target, error) {
+	a := s.a
+	in := a.inputs()
+	if s.target != nil && s.target.serial == in.serial {
+		return s.target, nil
+	}
+	if in.bridge == nil {
+		return nil, errors.New("the database does not have the bridge any more")
+	}
+	_ = a.ensure(ctx) // kept for status; what can be done without is done
+	t := &target{serial: in.serial}
+	t.gateway, t.faults = gateway(in.cfg, in.bridge, in.up)
+	if limit := a.db.Snapshot().VLANLimit; limit != "" && limit != "1" {
+		t.faults = append(t.faults, fmt.Sprintf(
+			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
+	}
+	t.flows = flows.Build(t.gateway)
+	var err error
+	if t.table, err = wanted(t.flows, flows.Groups(t.gateway)); err != nil {
+		return nil, err
+	}
+	s.target = t
+	return t, nil
 }
 
 // difference compares; when ports or VLANs changed it looks again at what the
 // switch has learned, to take away what leads nowhere now.
-func (s *syncer) difference(ctx context.Context, g flows.Gateway, w wantedTable) (change, error) {
-	members := membership(g)
+func (s *syncer) difference(ctx context.Context, t *target) (change, error) {
+	members := membership(t.gateway)
 	if s.members != "" && members != s.members {
 		if err := s.look(ctx); err != nil {
 			return change{}, err
 		}
 	}
 	s.members = members
-	c, err := diff(s.held, w)
+	c, err := diff(s.held, t.table)
 	if err != nil {
 		return c, err
 	}
-	gone, err := stale(s.held.learned, g)
+	gone, err := stale(s.held.learned, t.gateway)
 	if err != nil {
 		return c, err
 	}
@@ -218,19 +241,16 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 type inputs struct {
 	snapshot
 	serial uint64
-	faults []string
 }
 
 // noteSync keeps the outcome of a sync for status.
-func (a *App) noteSync(in inputs, fs []flows.Flow, err error) {
+func (a *App) noteSync(t *target, err error) {
 	a.mu.Lock()
 	old := a.view
-	a.view.serial = in.serial
+	a.view.serial = t.serial
 	a.view.synced = err == nil
-	a.view.faults = in.faults
-	if fs != nil {
-		a.view.wanted, a.view.flows = fs, len(fs)
-	}
+	a.view.faults = t.faults
+	a.view.wanted, a.view.flows = t.flows, len(t.flows)
 	a.view.errText = ""
 	if err != nil {
 		a.view.errText = err.Error()

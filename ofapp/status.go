@@ -83,7 +83,10 @@ func (a *App) Status(ctx context.Context) Status {
 		UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
 		Ports: portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
 	}
-	s.Converged = s.Connected && v.synced && v.serial == v.inputs
+	if v.bridge != "" {
+		s.Problems = append(s.Problems, v.bridge)
+	}
+	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == ""
 	for _, at := range a.list() {
 		as, judged := at.status()
 		if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok && as.State == "down" {

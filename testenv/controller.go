@@ -157,6 +157,15 @@ func (c *Controller) AwaitConverged(ctx context.Context) error {
 	}
 }
 
+// TryStatus is Status of a controller that may not answer yet: nil then.
+func (c *Controller) TryStatus() map[string]any {
+	status, err := c.statusWithin(context.Background(), Scaled(toolTimeout))
+	if err != nil {
+		return nil
+	}
+	return status
+}
+
 // Status is what `ofcontroller status -o json` says. In a test it fails the test
 // if the controller does not answer; otherwise it is nil then.
 func (c *Controller) Status() map[string]any {

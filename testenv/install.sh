@@ -57,7 +57,7 @@ if ! go_is_new; then
 fi
 
 # Suricata 7. Debian 12 has it in its backports only, which are added with the mirror that apt uses already; Debian 13 and
-# Ubuntu have it in the release. The package's service stays as it is: the tests start their own.
+# Ubuntu have it in the release. The service that comes with the package is not wanted: the tests start their own.
 install_suricata() {
   if have suricata && suricata -V | grep -qE 'version ([7-9]|[1-9][0-9])\.'; then return; fi
   if ! have apt-get; then
@@ -76,6 +76,7 @@ install_suricata() {
     from=(-t bookworm-backports)
   fi
   echo "installing: suricata"
-  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${from[@]}" suricata >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${from[@]}" suricata >/dev/null
+  if [ -d /run/systemd/system ]; then as_root systemctl disable --now --quiet suricata; fi
 }
 if wants suricata; then install_suricata; fi

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"fmt"
+	"testing"
+
+	"ofcontroller/flows"
+)
+
+// large makes a gateway with so many trunk ports and VLANs on each.
+func large(trunks, vlans int, shared bool) flows.Gateway {
+	g := flows.Gateway{
+		Uplink: flows.Port{OFPort: 1}, MACAging: 300, MACLimitPerPort: 1024,
+		Attachments: []flows.Attachment{{Up: true, Legs: []flows.Leg{
+			{Port: flows.Port{OFPort: 2}, Sends: flows.AllOrigins, Returns: flows.AllOrigins},
+		}}},
+	}
+	for i := range trunks {
+		t := flows.Trunk{Port: flows.Port{OFPort: uint32(10 + i)}}
+		for v := range vlans {
+			id := 1 + (i*vlans+v)%4094
+			if shared {
+				id = 1 + v
+			}
+			t.VLANs = append(t.VLANs, uint16(id))
+		}
+		g.Trunks = append(g.Trunks, t)
+	}
+	return g
+}
+
+func sizes() map[string]flows.Gateway {
+	return map[string]flows.Gateway{
+		"1x4094":       large(1, 4094, false),
+		"1000x4":       large(1000, 4, false),
+		"1000x4shared": large(1000, 4, true),
+	}
+}
+
+// BenchmarkBuild makes the flows from the configuration.
+func BenchmarkBuild(b *testing.B) {
+	for name, g := range sizes() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				n = len(flows.Build(g))
+			}
+			b.ReportMetric(float64(n), "flows")
+		})
+	}
+}
+
+// BenchmarkDiff encodes the flows and compares them with what is there already,
+// which is what every sync costs.
+func BenchmarkDiff(b *testing.B) {
+	for name, g := range sizes() {
+		b.Run(name, func(b *testing.B) {
+			fs := flows.Build(g)
+			w, err := wanted(fs, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				again, err := wanted(fs, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				c, err := diff(held{flows: w.flows}, again)
+				if err != nil || !c.empty() {
+					b.Fatal(fmt.Sprint(len(c.mods), err))
+				}
+			}
+		})
+	}
+}
