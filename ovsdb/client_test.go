@@ -36,11 +36,11 @@ func TestWatchFollowsTheSwitch(t *testing.T) {
 		t.Errorf("v0 is %+v; want no link, MTU 1500, an ifindex, no error", iface)
 	}
 	s.vsctl("set", "Open_vSwitch", ".", "ovs_version=3.1.0") // which ovs-ctl(8) does where it starts the switch
-	state := waitFor(t, c, "version", func(state State) bool { return state.OVSVersion == "3.1.0" })
+	waitFor(t, c, "version", func(state State) bool { return state.OVSVersion == "3.1.0" })
 	s.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
 	waitFor(t, c, "VLAN limit", func(state State) bool { return state.VLANLimit == "2" })
 	s.vsctl("remove", "Open_vSwitch", ".", "other_config", "vlan-limit")
-	state = waitFor(t, c, "default VLAN limit", func(state State) bool { return state.VLANLimit == "" })
+	state := waitFor(t, c, "default VLAN limit", func(state State) bool { return state.VLANLimit == "" })
 	if len(state.Bridge.Interfaces) != 2 || len(state.Bridge.DatapathID) != 16 ||
 		strings.Join(state.Bridge.Controllers, " ") != "tcp:127.0.0.1:1 tcp:192.0.2.1:6653" {
 		t.Errorf("state is %s", describe(state))

@@ -24,13 +24,14 @@ const sendBuffer = 4 << 20
 // fragments. A group has a receive hook of its own, which takes
 // PACKET_IGNORE_OUTGOING from the group's flag and not from the socket.
 func fanoutArg(id uint16, flags int) int {
-	if id == 0 && flags == 0 {
-		return 0
-	}
 	return int(id) | (unix.PACKET_FANOUT_HASH|unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING|flags)<<16
 }
 
-// open makes the socket; fanout is 0 or an argument of PACKET_FANOUT.
+// noFanout is no argument of PACKET_FANOUT. Zero would be one: the first group
+// after boot has the id 0.
+const noFanout = -1
+
+// open makes the socket; fanout is noFanout or an argument of PACKET_FANOUT.
 func open(link string, o Options, fanout int) (*Socket, error) {
 	l, err := netlink.LinkByName(link)
 	if err != nil {
@@ -87,7 +88,7 @@ func (s *Socket) setUp(fd int, l *netlink.LinkAttrs, o Options, fanout int) (str
 	if err := unix.Bind(fd, address); err != nil {
 		return "bind", err
 	}
-	if fanout != 0 {
+	if fanout != noFanout {
 		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, fanout); err != nil {
 			return "join fanout group", err
 		}

@@ -49,6 +49,33 @@ func TestFanoutIsSymmetric(t *testing.T) {
 	}
 }
 
+// TestFanoutGroupZero: the kernel numbers groups from 0 after boot. The sockets
+// of that group, too, share the frames and do not get each of them twice.
+func TestFanoutGroupZero(t *testing.T) {
+	namespace(t)
+	veth(t, 1508)
+	var in []*Socket
+	for range 2 {
+		s, err := open("b", Options{}, fanoutArg(0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, s)
+	}
+	out := mustOpen(t, "a", Options{SendOnly: true})
+	got := collect(t, in...)
+	const frames = 100
+	for i := range uint16(frames) {
+		if _, err := out.Send(udp([4]byte{10, 0, 0, 1}, [4]byte{10, 0, 0, 2}, i, 53, 1<<13)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got.wait(t, frames)
+	if n := in[0].Stats().Received + in[1].Stats().Received; n != frames || got.count() != frames {
+		t.Errorf("%d frames received, %d read, want %d", n, got.count(), frames)
+	}
+}
+
 func TestFullRingDropsAndCounts(t *testing.T) {
 	namespace(t)
 	veth(t, 1508)

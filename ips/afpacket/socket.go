@@ -108,6 +108,9 @@ type Socket struct {
 // The socket stays in that namespace whichever goroutine uses it. Errors are
 // of type *Error. It needs CAP_NET_RAW.
 func Open(link string, o Options) (*Socket, error) {
+	if o.Fanout == 0 {
+		return open(link, o, noFanout)
+	}
 	return open(link, o, fanoutArg(o.Fanout, 0))
 }
 
@@ -116,7 +119,7 @@ func Open(link string, o Options) (*Socket, error) {
 // of one packet. Options.Fanout is ignored; the kernel picks a free id.
 func OpenFanout(link string, n int, o Options) ([]*Socket, error) {
 	if n <= 1 {
-		s, err := open(link, o, 0)
+		s, err := open(link, o, noFanout)
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ var ErrNotOurs = link.ErrNotOurs
 
 var (
 	errLocked  = errors.New("run directory is in use by another controller")
-	errRestart = errors.New("Suricata has to be started again")
+	errRestart = errors.New("suricata has to be started again")
 )
 
 // Back-off between starts. A run of backoffReset starts it anew.
@@ -69,10 +69,13 @@ type Attachment struct {
 	// tested is what "suricata -T" accepted last; with conf's token.
 	tested string
 	known  bool // some rules were accepted; with conf's token
+	// proposed is the file that has what was tried last; with conf's token.
+	proposed string
 	// Of the links and rings that there are; with conf's token.
 	index      [2]int
 	packetSize int
-	had        bool // Run has had a process
+	had        bool      // Run has had a process
+	logs       *follower // Run's
 
 	changed chan struct{} // mtu or rules were changed
 	bypass  atomic.Pointer[sidSet]
@@ -137,8 +140,8 @@ func (a *Attachment) update(f func(s *Status)) {
 }
 
 // SetMTU gives the guests' MTU in bytes. Run changes the links soon after; where
-// Suricata's rings are too small for it, Suricata is started again, which loses
-// frames for about a second. An error is about the value.
+// Suricata's rings are too small for it, Suricata is stopped and started again,
+// and for some seconds no frame passes. An error is about the value.
 func (a *Attachment) SetMTU(mtu int) error {
 	if err := checkMTU(mtu); err != nil {
 		return fmt.Errorf("suricata attachment %s: %w", a.o.Name, err)
@@ -177,7 +180,9 @@ func (a *Attachment) releaseConf() { <-a.conf }
 
 // Remove ends a Suricata that was left running and deletes the veth pairs and
 // the run directory's files. It is an error while Run runs, and no error when
-// there is nothing. It works in the network namespace of the calling thread.
+// there is nothing. For an attachment that is no longer configured, New with its
+// Name and Dir is enough. It works in the network namespace of the calling
+// thread.
 func (a *Attachment) Remove() error {
 	if a.running.Load() {
 		return fmt.Errorf("suricata attachment %s runs: not removing its links", a.o.Name)

@@ -48,22 +48,35 @@ func ways() []way {
 	return all
 }
 
-// exchange sends a conversation from a client port of its own and tells whether
-// the request and the answer passed.
-func (w way) exchange(b *bench, port uint16, path, body string) (asked, answered bool) {
+// connect sends the handshake of a conversation from a client port of its own.
+func (w way) connect(b *bench, port uint16) conversation {
 	b.t.Helper()
 	c := conversation{
 		client: netip.AddrPortFrom(netip.MustParseAddr(w.client), port),
 		server: netip.AddrPortFrom(netip.MustParseAddr(w.server), 80),
 	}
-	forth := func(f []byte) bool { return b.passes(0, carried(1, w.vlan, tagged(f, w.tags...))) }
-	back := func(f []byte) bool { return b.passes(w.answers, carried(2, w.vlan, tagged(f, w.tags...))) }
 	h := c.handshake()
-	if !forth(h[0]) || !back(h[1]) || !forth(h[2]) {
+	if !w.forth(b, h[0]) || !w.back(b, h[1]) || !w.forth(b, h[2]) {
 		b.t.Fatalf("%s: the handshake does not pass", w.name)
 	}
-	asked = forth(c.request(request(path)))
-	return asked, back(c.answer(request(path), response(body)))
+	return c
+}
+
+func (w way) forth(b *bench, f []byte) bool {
+	return b.passes(0, carried(1, w.vlan, tagged(f, w.tags...)))
+}
+
+func (w way) back(b *bench, f []byte) bool {
+	return b.passes(w.answers, carried(2, w.vlan, tagged(f, w.tags...)))
+}
+
+// exchange sends a conversation and tells whether the request and the answer
+// passed.
+func (w way) exchange(b *bench, port uint16, path, body string) (asked, answered bool) {
+	b.t.Helper()
+	c := w.connect(b, port)
+	asked = w.forth(b, c.request(request(path)))
+	return asked, w.back(b, c.answer(request(path), response(body)))
 }
 
 func (b *bench) passes(in int, f []byte) bool {
@@ -136,11 +149,7 @@ func TestBypassIsTold(t *testing.T) {
 func TestReject(t *testing.T) {
 	b := newBench(t, Options{}, `reject tcp any any -> any 80 (msg:"rejected"; content:"forbidden"; sid:31;)`)
 	w := way{client: "10.0.0.1", server: "10.0.0.2"}
-	c := conversation{client: netip.MustParseAddrPort("10.0.0.1:1234"), server: netip.MustParseAddrPort("10.0.0.2:80")}
-	h := c.handshake()
-	if !b.passes(0, carried(1, w.vlan, h[0])) || !b.passes(0, carried(2, w.vlan, h[1])) || !b.passes(0, carried(1, w.vlan, h[2])) {
-		t.Fatal("the handshake does not pass")
-	}
+	c := w.connect(b, 1234)
 	b.legs[0].send(carried(1, w.vlan, c.request("forbidden")))
 	b.until("reset", func() bool {
 		b.legs[1].mu.Lock()

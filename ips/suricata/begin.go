@@ -83,14 +83,14 @@ func (a *Attachment) start(ctx context.Context, fingerprint string) (*process, e
 	var faults Faults
 	switch {
 	case err == nil:
-	case errors.As(err, &faults) && a.known && hash != "":
+	case errors.As(err, &faults) && a.known:
 		// Rules were in force, Suricata has ended, and somebody has broken a file
 		// meanwhile: to inspect with the other rules is better than not at all.
 		a.log.WithError(err).Error("Suricata starts without the rules that it refuses")
 	default:
 		return nil, err
 	}
-	if err := os.Rename(a.path(candidateFile), a.path(configFile)); err != nil {
+	if err := a.accept(); err != nil {
 		return nil, err
 	}
 	st := a.loadState()
@@ -135,7 +135,7 @@ func (a *Attachment) await(ctx context.Context, p *process, within time.Duration
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.exited:
-			return fmt.Errorf("Suricata %s while it started", p.status)
+			return fmt.Errorf("while it started: %w", a.ended(p))
 		case <-time.After(askInterval):
 		}
 	}

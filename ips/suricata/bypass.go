@@ -4,6 +4,7 @@ package suricata
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -17,6 +18,16 @@ type rule struct{ gid, sid int }
 func (s *sidSet) has(gid, sid int) bool {
 	_, ok := (*s)[rule{gid, sid}]
 	return ok
+}
+
+// and gives the rules of both sets.
+func (s *sidSet) and(other *sidSet) *sidSet {
+	both := maps.Clone(*s)
+	if both == nil {
+		return other
+	}
+	maps.Copy(both, *other)
+	return &both
 }
 
 // bypassRules reads the rules with the keyword bypass out of rule files that

@@ -152,7 +152,8 @@ func (a *Attachment) fingerprint(s settings) (string, error) {
 }
 
 // ruleHash stands for the names and contents of rule files. Files that cannot be
-// read are an error of type Faults; Suricata itself merely warns of them.
+// read are an error of type Faults beside it; Suricata itself merely warns of
+// them.
 func ruleHash(files []string) (string, error) {
 	h := sha256.New()
 	var faults Faults
@@ -160,15 +161,15 @@ func ruleHash(files []string) (string, error) {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			faults = append(faults, Fault{File: f, Wrong: cause(err)})
-			continue
 		}
-		fmt.Fprintf(h, "%s %d ", f, len(b))
+		fmt.Fprintf(h, "%s %d %t ", f, len(b), err == nil)
 		h.Write(b)
 	}
+	sum := hex.EncodeToString(h.Sum(nil))
 	if faults != nil {
-		return "", faults
+		return sum, faults
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return sum, nil
 }
 
 // cause is the system's part of an error about a file.
@@ -205,14 +206,26 @@ func loadCanary(dir string) (string, error) {
 // canaryLen is the number of random bytes in the canary's secret.
 const canaryLen = 16
 
-// writeFile puts a file in place as a whole.
+// writeFile puts a file in place as a whole. It writes nothing where the file
+// says so already: with a full disk Suricata can still be started again.
 func writeFile(path string, b []byte) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	if holds(path, b) {
+		return nil
 	}
-	if err := os.Rename(tmp, path); err != nil {
+	tmp := path + ".new"
+	err := os.WriteFile(tmp, b, 0o600)
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// holds tells whether a file has just this content.
+func holds(path string, b []byte) bool {
+	old, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(old, b)
 }

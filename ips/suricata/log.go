@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -23,6 +24,7 @@ const (
 	logCut    = 1 << 20  // bytes of the file, all read, at which it is cut
 	logChunk  = 64 << 10 // bytes per read; the rest of a longer line is a line of its own
 	logPerSec = 50       // lines per second that go on to the controller's log
+	lastWords = 4        // errors that are told when Suricata has ended
 )
 
 // logLine is one line of Suricata's.
@@ -82,7 +84,9 @@ type follower struct {
 	budget int
 	refill time.Time
 	lost   int
-	last   string // the last error that was read
+	last   []string // errors that were read, lastWords of them at most
+
+	mu sync.Mutex // guards all of it while run runs
 }
 
 // run follows the file until ctx ends, and once more then.
@@ -92,12 +96,24 @@ func (f *follower) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			f.read(time.Now())
+			f.ended()
 			return
 		case now := <-tick.C:
+			f.mu.Lock()
 			f.read(now)
+			f.mu.Unlock()
 		}
 	}
+}
+
+// ended reads what is left and gives the last errors since it was asked before.
+func (f *follower) ended() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.read(time.Now())
+	last := strings.Join(f.last, "; ")
+	f.last = nil
+	return last
 }
 
 // read takes what is new.
@@ -111,7 +127,7 @@ func (f *follower) read(now time.Time) {
 	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			f.last = err.Error()
+			f.last = []string{err.Error()}
 		}
 		return
 	}
@@ -156,7 +172,8 @@ func (f *follower) pass(l logLine) {
 		return
 	}
 	if l.isError() {
-		f.last = l.message
+		f.last = append(f.last, l.message)
+		f.last = f.last[max(0, len(f.last)-lastWords):]
 	}
 	if f.budget--; f.budget < 0 {
 		f.lost++

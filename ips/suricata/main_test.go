@@ -5,11 +5,14 @@ package suricata
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +26,34 @@ import (
 	"ofcontroller/ips/afpacket"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	sweep()
+	goleak.VerifyTestMain(m)
+}
+
+// dirPrefix begins the names of run directories, with the process's id behind it.
+const dirPrefix = "ofs-test-"
+
+// sweep ends what a test process that was killed has left: here Suricata
+// outlives its parent on purpose.
+func sweep() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
+	for _, dir := range dirs {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), dirPrefix), "-")
+		if _, err := os.Stat("/proc/" + owner); err == nil || owner == "" {
+			continue
+		}
+		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, file := range files {
+			line, _ := os.ReadFile(file)
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			if err == nil && bytes.Contains(line, []byte("\x00"+dir+"/"+configFile+"\x00")) {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+		_ = os.RemoveAll(dir)
+	}
+}
 
 // patience is how long a test waits for a condition before it fails.
 const patience = 20 * time.Second
@@ -128,7 +158,7 @@ func prepare(t testing.TB, o Options, rule ...string) *bench {
 // shortDir is a directory whose name leaves room for that of a socket.
 func shortDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ofs")
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,6 +72,9 @@ func withDefaults(o Options) (Options, error) {
 	if o.Binary == "" {
 		o.Binary = "suricata"
 	}
+	if filepath.IsAbs(o.Dir) {
+		o.Dir = filepath.Clean(o.Dir)
+	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
 	}

@@ -31,7 +31,7 @@ type process struct {
 	status string        // how it ended; valid once exited is closed
 }
 
-// arguments is Suricata's command line, which a running one is known by.
+// arguments is Suricata's command line; a running one is known by its -c.
 func (a *Attachment) arguments() []string {
 	// Resets for "reject" leave by leg 1; the key reject-dev of the YAML file is
 	// not read.
@@ -134,10 +134,9 @@ func (p *process) signal(sig unix.Signal) {
 	_ = p.conn.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
 }
 
-// findRunning finds the processes that have our command line, user and network
-// namespace: the one that an Attachment before this left.
+// findRunning finds the processes that run with our configuration file, as our
+// user, in our network namespace: the one that an Attachment before this left.
 func (a *Attachment) findRunning() ([]int, error) {
-	want := []byte(strings.Join(a.arguments(), "\x00") + "\x00")
 	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
@@ -149,7 +148,7 @@ func (a *Attachment) findRunning() ([]int, error) {
 	var pids []int
 	for _, dir := range all {
 		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err == nil && isOurs(dir, home, want) {
+		if err == nil && isOurs(dir, home, a.path(configFile)) {
 			pids = append(pids, pid)
 		}
 	}
@@ -158,8 +157,13 @@ func (a *Attachment) findRunning() ([]int, error) {
 }
 
 // isOurs looks at a process's directory in proc(5). Processes may end meanwhile.
-func isOurs(dir, namespace string, arguments []byte) bool {
-	if line, err := os.ReadFile(filepath.Join(dir, "cmdline")); err != nil || !bytes.Equal(line, arguments) {
+func isOurs(dir, namespace, config string) bool {
+	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil {
+		return false
+	}
+	arguments := strings.Split(string(line), "\x00")
+	if i := slices.Index(arguments, config); i < 1 || arguments[i-1] != "-c" || slices.Contains(arguments, "-T") {
 		return false
 	}
 	var st unix.Stat_t

@@ -48,19 +48,46 @@ func (a *Attachment) replace(ctx context.Context, rules []string) error {
 		a.wake()
 		return nil
 	}
-	if err := a.swap(ctx); err != nil {
+	if err := a.exchange(ctx, rules, hash); err != nil {
 		a.update(func(s *Status) { s.LastError = err.Error() })
 		return err
 	}
 	a.rules = rules
-	a.bypass.Store(bypassRules(rules))
+	err = a.count(ctx)
+	a.update(func(s *Status) {
+		s.LastError = ""
+		if err != nil {
+			s.LastError = err.Error()
+		}
+	})
+	return err
+}
+
+// exchange lets the running Suricata take rules that were tried.
+func (a *Attachment) exchange(ctx context.Context, rules []string, hash string) error {
+	// Should this be cut short, nobody knows which rules are in force.
 	st := a.loadState()
+	known := st
+	st.RuleHash = ""
+	if err := a.saveState(st); err != nil {
+		return err
+	}
+	// Alerts of the new rules may come before the answer.
+	old, next := a.bypass.Load(), bypassRules(rules)
+	a.bypass.Store(old.and(next))
+	if err := a.swap(ctx); err != nil {
+		a.bypass.Store(old)
+		if ctx.Err() == nil {
+			err = errors.Join(err, a.saveState(known))
+		}
+		return err
+	}
+	a.bypass.Store(next)
 	st.Rules, st.RuleHash = rules, hash
 	if err := a.saveState(st); err != nil {
 		a.log.WithError(err).Warn("state could not be written; the next controller will load the rules again")
 	}
-	a.update(func(s *Status) { s.LastError = "" })
-	return a.count(ctx)
+	return nil
 }
 
 func (a *Attachment) isRunning() bool {
@@ -70,12 +97,10 @@ func (a *Attachment) isRunning() bool {
 }
 
 // try writes a candidate with these rules and lets Suricata test it. It gives
-// the rules' hash, of what was there before the test.
+// the rules' hash, of what was there before the test. Where the error is of type
+// Faults, the candidate is there all the same.
 func (a *Attachment) try(ctx context.Context, rules []string) (string, error) {
-	hash, err := ruleHash(rules)
-	if err != nil {
-		return "", err
-	}
+	hash, unread := ruleHash(rules)
 	s := a.settings(rules, a.packetSize, a.index)
 	own, err := render(ownRulesText, s)
 	if err != nil {
@@ -85,22 +110,46 @@ func (a *Attachment) try(ctx context.Context, rules []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(writeFile(a.path(ownRulesFile), own), writeFile(a.path(candidateFile), text)); err != nil {
-		return "", err
-	}
 	fingerprint, err := a.fingerprint(s)
 	if err != nil {
 		return "", err
+	}
+	if err := a.propose(text, own); err != nil {
+		return "", err
+	}
+	if unread != nil {
+		return hash, unread
 	}
 	key := fingerprint + hash + string(text)
 	if a.tested == key {
 		return hash, nil
 	}
-	if err := a.test(ctx, a.path(candidateFile)); err != nil {
+	if err := a.test(ctx, a.path(a.proposed)); err != nil {
 		return hash, err
 	}
 	a.tested, a.known = key, true
 	return hash, nil
+}
+
+// propose writes the candidate, unless the configuration is that already.
+func (a *Attachment) propose(text, own []byte) error {
+	if err := writeFile(a.path(ownRulesFile), own); err != nil {
+		return err
+	}
+	a.proposed = configFile
+	if holds(a.path(configFile), text) {
+		return nil
+	}
+	a.proposed = candidateFile
+	return writeFile(a.path(candidateFile), text)
+}
+
+// accept makes the candidate the configuration.
+func (a *Attachment) accept() error {
+	if a.proposed == configFile {
+		return nil
+	}
+	return os.Rename(a.path(a.proposed), a.path(configFile))
 }
 
 // swap lets the running Suricata read the candidate, or leaves it with the
@@ -110,7 +159,7 @@ func (a *Attachment) swap(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(a.path(candidateFile), a.path(configFile)); err != nil {
+	if err := a.accept(); err != nil {
 		return err
 	}
 	if err := command(ctx, a.path(commandSocket), "reload-rules", reloadTimeout, nil); err != nil {

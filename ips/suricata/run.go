@@ -54,17 +54,17 @@ func (a *Attachment) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := &follower{path: a.path(logFile), log: a.log, offset: a.logOffset()}
+	a.logs = &follower{path: a.path(logFile), log: a.log, offset: a.logOffset()}
 	following, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { a.receive(events) })
-	wg.Go(func() { log.run(following) })
+	wg.Go(func() { a.logs.run(following) })
 	err = a.supervise(ctx)
 	stop()
 	_ = events.Close()
 	wg.Wait()
 	_ = os.Remove(a.path(eventSocket))
-	a.noteLog(log.offset)
+	a.noteLog(a.logs.offset)
 	return err
 }
 
@@ -207,7 +207,7 @@ func (a *Attachment) watch(ctx context.Context, p *process, index [2]int) error 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.exited:
-			return fmt.Errorf("Suricata %s", p.status)
+			return a.ended(p)
 		case <-a.changed:
 			if want := a.linkMTU() + frameOverMTU; want > a.packetSize {
 				return fmt.Errorf("frames of %d bytes: %w", want, errRestart)
@@ -224,6 +224,14 @@ func (a *Attachment) watch(ctx context.Context, p *process, index [2]int) error 
 	}
 }
 
+// ended tells how a process ended, and its last words.
+func (a *Attachment) ended(p *process) error {
+	if last := a.logs.ended(); last != "" {
+		return fmt.Errorf("suricata %s: %s", p.status, last)
+	}
+	return fmt.Errorf("suricata %s", p.status)
+}
+
 // askAgain asks an adopted Suricata that has not answered yet.
 func (a *Attachment) askAgain(ctx context.Context, p *process) {
 	if a.isRunning() || a.await(ctx, p, 0) != nil || a.acquire(ctx) != nil {
@@ -235,7 +243,7 @@ func (a *Attachment) askAgain(ctx context.Context, p *process) {
 
 func (a *Attachment) lookAtMemory(p *process) error {
 	if n := resident(p.pid); n > a.memoryMax {
-		return fmt.Errorf("Suricata has %d bytes of memory, %d are its bound", n, a.memoryMax)
+		return fmt.Errorf("suricata has %d bytes of memory, %d are its bound", n, a.memoryMax)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (im Image) script(controller string, bins []Binary) (string, error) {
 	w := bufio.NewWriter(f)
 	fmt.Fprintf(w, `export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 export TESTENV_DATAPATH=system TESTENV_CONTROLLER=%s TESTENV_TIME_SCALE=6
-mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp; mkdir -p /var/run/openvswitch
+mount -t tmpfs tmpfs /run; mkdir -p /run/tmp; export TMPDIR=/run/tmp
 mkdir -p /lib/modules; rm -rf /lib/modules/%s; ln -s %s/lib/modules/%s /lib/modules/%s
 mount -t sysfs sysfs /sys 2>/dev/null
 ip link set lo up

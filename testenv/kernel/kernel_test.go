@@ -34,7 +34,7 @@ func TestKernelDatapath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not under /tmp, which is another one in the guest.
+	// Not under /run, which is another one in the guest.
 	dir, err := os.MkdirTemp(filepath.Dir(im.Initrd), "run-")
 	if err != nil {
 		t.Fatal(err)
