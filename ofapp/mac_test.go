@@ -65,7 +65,16 @@ forwarding: {east_west: true, mac_limit_per_port: 3}
 // TestEastWest switches between trunk ports of a VLAN in which the host lives
 // too; the host's VLAN is 10, so it travels untagged.
 func TestEastWest(t *testing.T) {
-	b := newBed(t, 2, eastWestConfig)
+	for _, legs := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d-legged", legs), func(t *testing.T) {
+			t.Parallel()
+			newBed(t, legs, eastWestConfig).eastWest(t)
+		})
+	}
+}
+
+func (b *bed) eastWest(t *testing.T) {
+	b.t = t
 	h := b.hostMAC()
 	plain := func(src, dst []byte) []byte { return udp(src, dst, 20) }
 	v10 := func(src, dst []byte) []byte { return frame.VLAN(plain(src, dst), 10) }
