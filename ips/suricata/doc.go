@@ -17,7 +17,7 @@
 //
 // Memory: what traffic can make Suricata keep is bounded by its own memcaps,
 // which together are about half of Options.MemoryMax; rules, rings and code are
-// the rest. The resident size is read every second, and a Suricata that is over
+// the rest. The resident size is read twice a second, and a Suricata that is over
 // the bound is started again. There is no RLIMIT_AS or RLIMIT_DATA: both count
 // reserved address space, and an allocation that fails ends Suricata at a point
 // nobody chose.
