@@ -237,12 +237,6 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 	return nil
 }
 
-// inputs is all that one sync depends on.
-type inputs struct {
-	snapshot
-	serial uint64
-}
-
 // noteSync keeps the outcome of a sync for status.
 func (a *App) noteSync(t *target, err error) {
 	a.mu.Lock()
