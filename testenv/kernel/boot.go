@@ -40,7 +40,8 @@ func (im Image) Run(ctx context.Context, controller string, bins []Binary, each 
 	}
 	defer os.Remove(script)
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
-		"-accel", "tcg,thread=multi", "-smp", "2", "-m", "3072", "-nographic", "-no-reboot", "-nic", "none",
+		// All instructions that the emulation knows: Suricata's pattern matcher needs SSSE3.
+		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072", "-nographic", "-no-reboot", "-nic", "none",
 		"-kernel", filepath.Join(im.Root, "boot", "vmlinuz-"+im.Version), "-initrd", im.Initrd,
 		"-append", "console=ttyS0 quiet panic=-1 script="+script,
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
