@@ -28,7 +28,7 @@ have gcc || missing+=(gcc) # the race detector
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates) # for Go modules
 if wants kernel; then
   have qemu-system-x86_64 || missing+=(qemu-system-x86)
-  busybox 2>/dev/null | grep -q insmod || missing+=(busybox-static)
+  [[ "$(busybox 2>&1)" == *insmod* ]] || missing+=(busybox-static)
   have cpio || missing+=(cpio)
   have modprobe || missing+=(kmod)
 fi
