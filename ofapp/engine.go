@@ -6,10 +6,9 @@ import (
 	"context"
 	"path/filepath"
 
-	"github.com/sirupsen/logrus"
-
 	"ofcontroller/config"
 	"ofcontroller/ips/embedded"
+	rulesengine "ofcontroller/ips/engine"
 	"ofcontroller/ips/rules"
 	"ofcontroller/ips/suricata"
 )
@@ -33,16 +32,18 @@ func (a *App) newEngine(c config.Attachment) (engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		e, err := embedded.New(embedded.Options{Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Log: a.log})
+		e, err := embedded.New(embedded.Options{
+			Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Log: a.log,
+			OnVerdict: func(v rulesengine.Verdict) { a.embeddedVerdict(c.Name, &v) },
+		})
 		if err != nil {
 			return nil, err
 		}
 		return embeddedEngine{e}, nil
 	case config.KindSuricata:
-		log := a.log.WithField("attachment", c.Name)
 		s, err := suricata.New(suricata.Options{
 			Name: c.Name, Rules: c.Rules, Threads: c.Threads, Dir: filepath.Join(filepath.Dir(a.cfg.Control), c.Name), Log: a.log,
-			OnEvent: func(e suricata.Event) { logEvent(log, e) },
+			OnEvent: func(e suricata.Event) { a.suricataEvent(c.Name, &e) },
 		})
 		if err != nil {
 			return nil, err
@@ -105,14 +106,4 @@ func (e suricataEngine) prepare(ctx context.Context, files []string) (func() err
 func (e suricataEngine) counters() EngineCounters {
 	st := e.Status()
 	return EngineCounters{PID: st.PID, Answers: st.Running, Version: st.Version, Restarts: st.Restarts, Rules: st.RulesLoaded, LastError: st.LastError}
-}
-
-// logEvent logs an alert of Suricata.
-func logEvent(log logrus.FieldLogger, e suricata.Event) {
-	if e.Type != suricata.TypeAlert {
-		return
-	}
-	log.WithFields(logrus.Fields{
-		"sid": e.SID, "signature": e.Signature, "action": e.Action, "src": e.Src.String(), "dst": e.Dst.String(), "proto": e.Proto,
-	}).Warn("alert")
 }

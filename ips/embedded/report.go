@@ -19,15 +19,15 @@ func (a *Attachment) report(v *engine.Verdict, now time.Time) {
 	}
 	a.count.alerts.Add(uint64(len(v.Alerts)))
 	for _, alert := range v.Alerts {
-		a.eve.Write(record(a.o.Name, &v.Meta, alert, now))
+		a.eve.Write(Record(a.o.Name, &v.Meta, alert, now))
 	}
 	if a.o.OnVerdict != nil {
 		a.o.OnVerdict(*v)
 	}
 }
 
-// record is an alert as EVE has it.
-func record(attachment string, m *engine.Meta, alert engine.Alert, now time.Time) eve.Record {
+// Record is an alert of an attachment as EVE has it.
+func Record(attachment string, m *engine.Meta, alert engine.Alert, now time.Time) eve.Record {
 	r := alert.Rule
 	return eve.Record{
 		Time: now, FlowID: m.FlowID,

@@ -160,3 +160,21 @@ func (e *Event) carrier(packet string) {
 		e.Origin = b[14] >> 5 & 3
 	}
 }
+
+// ProtoNumber is the IP protocol number of Proto, 0 for one that has no name
+// here (IANA, Assigned Internet Protocol Numbers).
+func (e *Event) ProtoNumber() uint8 {
+	switch e.Proto {
+	case "ICMP":
+		return 1
+	case "TCP":
+		return 6
+	case "UDP":
+		return 17
+	case "IPv6-ICMP":
+		return 58
+	case "SCTP":
+		return 132
+	}
+	return 0
+}
