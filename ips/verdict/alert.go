@@ -56,5 +56,9 @@ type Alert struct {
 	Block   bool // nor will the rest of the connection
 	Bypass  bool // the rest of the connection need not be inspected
 
+	// Offload is what the switch is asked to do itself from now on: "" nothing,
+	// "bypass" or "block".
+	Offload string
+
 	EVE json.RawMessage // the alert as one object of EVE JSON
 }
