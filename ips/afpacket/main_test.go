@@ -5,41 +5,15 @@ package afpacket
 import (
 	"bytes"
 	"encoding/binary"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// namespace puts the test's thread into a network namespace of its own, which
-// goes when the test is over.
-func namespace(t testing.TB) {
-	t.Helper()
-	runtime.LockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		t.Fatalf("get network namespace: %v", err)
-	}
-	mine, err := netns.New()
-	if err != nil {
-		t.Fatalf("make network namespace (needs root): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = mine.Close()
-		if err := netns.Set(home); err != nil {
-			t.Errorf("return to network namespace: %v", err) // the thread stays locked and dies with the test
-			return
-		}
-		_ = home.Close()
-		runtime.UnlockOSThread()
-	})
-}
 
 // veth makes the pair a, b with no IPv6 noise and takes it up.
 func veth(t testing.TB, mtu int) {

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ofcontroller/testenv/thread"
 )
 
 func TestFanoutIsSymmetric(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	const workers, flows = 4, 200
 	in, err := OpenFanout("b", workers, Options{})
@@ -52,7 +54,7 @@ func TestFanoutIsSymmetric(t *testing.T) {
 // TestFanoutGroupZero: the kernel numbers groups from 0 after boot. The sockets
 // of that group, too, share the frames and do not get each of them twice.
 func TestFanoutGroupZero(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	var in []*Socket
 	for range 2 {
@@ -77,7 +79,7 @@ func TestFanoutGroupZero(t *testing.T) {
 }
 
 func TestFullRingDropsAndCounts(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	in, out := mustOpen(t, "b", Options{Slots: 64}), mustOpen(t, "a", Options{SendOnly: true})
 	const sent = 200
@@ -101,7 +103,7 @@ func TestFullRingDropsAndCounts(t *testing.T) {
 }
 
 func TestRingSizes(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	for _, tc := range []struct {
 		name        string
@@ -141,7 +143,7 @@ func waitStats(t *testing.T, s *Socket, ok func(Stats) bool) Stats {
 }
 
 func TestTruncatedFramesAreCounted(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 9000)
 	in, out := mustOpen(t, "b", Options{MaxFrame: 1518}), mustOpen(t, "a", Options{SendOnly: true})
 	got := collect(t, in)
@@ -154,7 +156,7 @@ func TestTruncatedFramesAreCounted(t *testing.T) {
 }
 
 func TestPanicInReaderKeepsSocketUsable(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	in, out := mustOpen(t, "b", Options{}), mustOpen(t, "a", Options{SendOnly: true})
 	read := func(fn func([][]byte)) (panicked any, err error) {
@@ -178,7 +180,7 @@ func TestPanicInReaderKeepsSocketUsable(t *testing.T) {
 
 // What belongs together goes to one socket, whatever stands before it.
 func TestFanoutKeepsTogether(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	in, err := OpenFanout("b", 4, Options{})
 	if err != nil {

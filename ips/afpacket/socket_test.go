@@ -10,10 +10,12 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"ofcontroller/testenv/thread"
 )
 
 func TestFramesByteForByte(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	const mtu = 1508
 	veth(t, mtu)
 	in, out := mustOpen(t, "b", Options{}), mustOpen(t, "a", Options{SendOnly: true})
@@ -50,7 +52,7 @@ func TestFramesByteForByte(t *testing.T) {
 
 func TestAllLengths(t *testing.T) {
 	for _, mtu := range []int{1508, 9008} {
-		namespace(t)
+		thread.Namespace(t)
 		veth(t, mtu)
 		in, out := mustOpen(t, "b", Options{Slots: 4096}), mustOpen(t, "a", Options{SendOnly: true})
 		got := collect(t, in)
@@ -77,7 +79,7 @@ func TestAllLengths(t *testing.T) {
 // The receiver acknowledges by its counter: at most window frames are under way,
 // fewer than the kernel's backlog of 1000 per CPU.
 func TestManyFramesWithoutLoss(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	in, out := mustOpen(t, "b", Options{}), mustOpen(t, "a", Options{SendOnly: true})
 	const total, window = 100_000, 512
@@ -121,7 +123,7 @@ func TestManyFramesWithoutLoss(t *testing.T) {
 
 func TestOwnFramesAreNotReceived(t *testing.T) {
 	for _, n := range []int{1, 2} {
-		namespace(t)
+		thread.Namespace(t)
 		veth(t, 1508)
 		socks, err := OpenFanout("a", n, Options{})
 		if err != nil {
@@ -158,7 +160,7 @@ func TestOwnFramesAreNotReceived(t *testing.T) {
 }
 
 func TestRefusedFrames(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	in, out := mustOpen(t, "b", Options{MaxFrame: 1000, Slots: 1}), mustOpen(t, "a", Options{SendOnly: true})
 	n, err := out.Send(frame(60), frame(3000), frame(10+8), []byte{1, 2}, frame(61))
@@ -180,7 +182,7 @@ func TestRefusedFrames(t *testing.T) {
 }
 
 func TestCloseWakesReader(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	s := mustOpen(t, "a", Options{})
 	read := make(chan error)
@@ -204,7 +206,7 @@ func TestCloseWakesReader(t *testing.T) {
 }
 
 func TestLinkDeletedAndRecreated(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	if _, err := Open("a", Options{}); !IsLinkGone(err) {
 		t.Errorf("open without link: %v", err)
 	}
@@ -238,7 +240,7 @@ func TestLinkDeletedAndRecreated(t *testing.T) {
 }
 
 func TestLinkDownIsAnError(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	in := mustOpen(t, "b", Options{})
 	l, err := netlink.LinkByName("b")
@@ -254,7 +256,7 @@ func TestLinkDownIsAnError(t *testing.T) {
 }
 
 func TestSendOnlyDoesNotRead(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	s := mustOpen(t, "a", Options{SendOnly: true})
 	if err := s.ReadBatch(func([][]byte) {}); !errors.Is(err, unix.EOPNOTSUPP) {
@@ -263,7 +265,7 @@ func TestSendOnlyDoesNotRead(t *testing.T) {
 }
 
 func TestPromiscuous(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	veth(t, 1508)
 	promiscuity := func() int {
 		l, err := netlink.LinkByName("a")

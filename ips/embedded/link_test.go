@@ -14,6 +14,7 @@ import (
 
 	"ofcontroller/ips/afpacket"
 	"ofcontroller/ips/link"
+	"ofcontroller/testenv/thread"
 )
 
 func TestNames(t *testing.T) {
@@ -135,7 +136,7 @@ func TestOtherLinksAreLeftAlone(t *testing.T) {
 		{"port's peer is another", func(t *testing.T) { addVeth(t, port, "other") }},
 		{"two pairs", func(t *testing.T) { addVeth(t, port, "other"); addVeth(t, peer, "other2") }},
 	} {
-		ns := namespace(t)
+		ns := thread.Namespace(t)
 		tc.make(t)
 		before, err := netlink.LinkList()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"ofcontroller/ips/afpacket"
 	"ofcontroller/ips/link"
 	"ofcontroller/ips/rules"
+	"ofcontroller/testenv/thread"
 )
 
 // window is the number of frames under way at once in the tests of many frames:
@@ -68,7 +69,7 @@ func counted(t testing.TB, name string) (*afpacket.Socket, *atomic.Uint64) {
 }
 
 func TestManyFramesWithoutLoss(t *testing.T) {
-	b := &bench{t: t, ns: namespace(t), a: newAttachment(t, Options{})}
+	b := &bench{t: t, ns: thread.Namespace(t), a: newAttachment(t, Options{})}
 	b.start()
 	port, back := counted(t, b.a.Port())
 	const total = 100_000
@@ -82,7 +83,7 @@ func TestManyFramesWithoutLoss(t *testing.T) {
 // BenchmarkEmbedded against BenchmarkEcho is what the engine without rules
 // costs beyond its sockets.
 func BenchmarkEmbedded(b *testing.B) {
-	be := &bench{t: b, ns: namespace(b), a: newAttachment(b, Options{Set: &rules.Set{}})}
+	be := &bench{t: b, ns: thread.Namespace(b), a: newAttachment(b, Options{Set: &rules.Set{}})}
 	be.start()
 	port, back := counted(b, be.a.Port())
 	flood(b, port, back, 10_000)
@@ -92,7 +93,7 @@ func BenchmarkEmbedded(b *testing.B) {
 
 // BenchmarkEcho is a bare loop over the same links and sockets.
 func BenchmarkEcho(b *testing.B) {
-	namespace(b)
+	thread.Namespace(b)
 	p := link.Pair{Port: PortName("echo"), Peer: PeerName("echo")}
 	if minor, err := p.Ensure(1508, link.Both); minor != nil || err != nil {
 		b.Fatal(minor, err)

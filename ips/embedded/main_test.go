@@ -20,33 +20,10 @@ import (
 
 	"ofcontroller/ips/afpacket"
 	"ofcontroller/ips/engine"
+	"ofcontroller/testenv/thread"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// namespace puts the test's thread into a network namespace of its own.
-func namespace(t testing.TB) netns.NsHandle {
-	t.Helper()
-	runtime.LockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		t.Fatalf("get network namespace: %v", err)
-	}
-	mine, err := netns.New()
-	if err != nil {
-		t.Fatalf("make network namespace (needs root): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = mine.Close()
-		if err := netns.Set(home); err != nil {
-			t.Errorf("return to network namespace: %v", err) // the thread stays locked and dies with the test
-			return
-		}
-		_ = home.Close()
-		runtime.UnlockOSThread()
-	})
-	return mine
-}
 
 // bench is an attachment at work in a namespace, seen from the switch.
 type bench struct {
@@ -82,7 +59,7 @@ func (s scripted) Resets([]byte, engine.Verdict) [][]byte           { return nil
 
 func atWork(t testing.TB, a *Attachment) *bench {
 	t.Helper()
-	b := &bench{t: t, a: a, ns: namespace(t), more: make(chan struct{}, 1)}
+	b := &bench{t: t, a: a, ns: thread.Namespace(t), more: make(chan struct{}, 1)}
 	b.start()
 	b.plug()
 	return b

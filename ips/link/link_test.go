@@ -4,37 +4,14 @@ package link
 
 import (
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-)
 
-// namespace puts the test's thread into a network namespace of its own.
-func namespace(t testing.TB) {
-	t.Helper()
-	runtime.LockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		t.Fatalf("get network namespace: %v", err)
-	}
-	mine, err := netns.New()
-	if err != nil {
-		t.Fatalf("make network namespace (needs root): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = mine.Close()
-		if err := netns.Set(home); err != nil {
-			t.Errorf("return to network namespace: %v", err) // the thread stays locked and dies with the test
-			return
-		}
-		_ = home.Close()
-		runtime.UnlockOSThread()
-	})
-}
+	"ofcontroller/testenv/thread"
+)
 
 func TestName(t *testing.T) {
 	for _, tc := range []struct{ prefix, name, suffix, want string }{
@@ -60,7 +37,7 @@ func TestName(t *testing.T) {
 }
 
 func TestEnsure(t *testing.T) {
-	namespace(t)
+	thread.Namespace(t)
 	p := Pair{Port: "port", Peer: "peer"}
 	if port, peer, err := p.Find(); port != nil || peer != nil || err != nil {
 		t.Errorf("found %v, %v, %v", port, peer, err)
@@ -121,7 +98,7 @@ func TestSeal(t *testing.T) {
 		way     Way
 		in, out int
 	}{{In, 1, 0}, {Both, 1, 1}} {
-		namespace(t)
+		thread.Namespace(t)
 		p := Pair{Port: "port", Peer: "peer"}
 		for range 2 {
 			if minor, err := p.Ensure(1508, tc.way); minor != nil || err != nil {

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ofcontroller/ips/afpacket"
+	"ofcontroller/testenv/thread"
 )
 
 func TestMain(m *testing.M) {
@@ -57,30 +58,6 @@ func sweep() {
 
 // patience is how long a test waits for a condition before it fails.
 const patience = 20 * time.Second
-
-// namespace puts the test's thread into a network namespace of its own.
-func namespace(t testing.TB) netns.NsHandle {
-	t.Helper()
-	runtime.LockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		t.Fatalf("get network namespace: %v", err)
-	}
-	mine, err := netns.New()
-	if err != nil {
-		t.Fatalf("make network namespace (needs root): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = mine.Close()
-		if err := netns.Set(home); err != nil {
-			t.Errorf("return to network namespace: %v", err) // the thread stays locked and dies with the test
-			return
-		}
-		_ = home.Close()
-		runtime.UnlockOSThread()
-	})
-	return mine
-}
 
 // bench is a Suricata at work in a namespace, seen from the switch.
 type bench struct {
@@ -133,7 +110,7 @@ func (b *bench) markers() [][]byte {
 // prepare is newBench without starting anything.
 func prepare(t testing.TB, o Options, rule ...string) *bench {
 	t.Helper()
-	b := &bench{t: t, ns: namespace(t), o: o}
+	b := &bench{t: t, ns: thread.Namespace(t), o: o}
 	b.o.Name, b.o.Dir = "test", shortDir(t)
 	b.o.OnEvent = func(e Event) {
 		b.mu.Lock()
