@@ -25,6 +25,7 @@ import (
 type Options struct {
 	Load    func() (*config.Config, error) // reads the configuration again, for Reload
 	Applied func(*config.Config)           // hears of a configuration that Reload has put in force; may be nil
+	Guard   []string                       // command line of a guard of the embedded engine's link; nil for none
 	Version string
 	Log     logrus.FieldLogger
 }

@@ -141,12 +141,7 @@ func TestEmbeddedRestart(t *testing.T) {
 	if err := b.ctl.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	yaml, err := os.ReadFile(b.ctl.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ctl = b.env.Controller(t, string(yaml))
-	b.ctl.WaitConverged(t, converge)
+	b.again(t)
 	b.expectUntouched(t, before, began)
 	f := udp(peer, guest0, 100)
 	b.drain()
@@ -155,24 +150,44 @@ func TestEmbeddedRestart(t *testing.T) {
 }
 
 // TestEmbeddedEnds ends the controller, and the engine with it: the switch
-// carries out the failure policy by itself.
+// carries out the failure policy by itself. With the next controller frames
+// are inspected again.
 func TestEmbeddedEnds(t *testing.T) {
 	f := udp(peer, guest0, 100)
 	for policy, want := range map[string]out{"closed": nil, "open": to(f, t0)} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
 			b, _, _ := embeddedBed(t, "", policy)
-			b.drain()
-			b.send(up, f)
-			b.expect(t, to(f, t0))
-			if err := b.ctl.Stop(); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, settle, "the switch does so", func() bool {
+			for _, end := range []func(){
+				func() {
+					if err := b.ctl.Stop(); err != nil {
+						t.Fatal(err)
+					}
+				},
+				func() { b.ctl.Kill() },
+			} {
 				b.drain()
 				b.send(up, f)
-				return slices.EqualFunc(b.collect()[t0], want[t0], bytes.Equal)
-			})
+				b.expect(t, to(f, t0))
+				end()
+				eventually(t, settle, "the switch does so", func() bool {
+					b.drain()
+					b.send(up, f)
+					return slices.EqualFunc(b.collect()[t0], want[t0], bytes.Equal)
+				})
+				b.again(t)
+			}
 		})
 	}
+}
+
+// again starts the controller once more with the configuration that it had.
+func (b *bed) again(t *testing.T) {
+	t.Helper()
+	yaml, err := os.ReadFile(b.ctl.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ctl = b.env.Controller(t, string(yaml))
+	b.ctl.WaitConverged(t, converge)
 }

@@ -33,7 +33,7 @@ func (a *App) newEngine(c config.Attachment) (engine, error) {
 			return nil, err
 		}
 		e, err := embedded.New(embedded.Options{
-			Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Log: a.log,
+			Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Guard: a.o.Guard, Log: a.log,
 			OnVerdict: func(v rulesengine.Verdict) { a.embeddedVerdict(c.Name, &v) },
 		})
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,12 +28,13 @@ func reference() string {
 	root := newRoot()
 	var b strings.Builder
 	var rows [][]string
-	for _, c := range root.Commands() {
+	shown := slices.DeleteFunc(root.Commands(), func(c *cobra.Command) bool { return c.Hidden })
+	for _, c := range shown {
 		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-")), c.Short})
 	}
 	b.WriteString(docs.Table([]string{"command", "what it does"}, rows))
 	b.WriteString("\nEvery command takes:\n\n" + flagTable(root.PersistentFlags()))
-	for _, c := range root.Commands() {
+	for _, c := range shown {
 		text := c.Long
 		if text == "" {
 			text = c.Short + "."

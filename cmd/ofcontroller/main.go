@@ -60,9 +60,11 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringP("config", "c", "/etc/ofcontroller/config.yaml", "configuration `file`")
-	root.AddCommand(newRun(), newCheck(), newFlows(), newStatus(), newMACs(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newFlows(), newStatus(), newMACs(), newVersion(), newGuard())
 	for _, c := range root.Commands() {
-		c.Args = usageArgs
+		if c.Args == nil {
+			c.Args = usageArgs
+		}
 	}
 	return root
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ofcontroller/config"
+	"ofcontroller/ips/link"
 	"ofcontroller/ofapp"
 )
 
@@ -40,6 +41,7 @@ func runGateway(cmd *cobra.Command) error {
 	log := logrus.New()
 	setLog(log, cfg.Log)
 	app, err := ofapp.New(cfg, ofapp.Options{
+		Guard:   link.OwnGuard(guardWord),
 		Load:    func() (*config.Config, error) { return load(cmd) },
 		Applied: func(c *config.Config) { setLog(log, c.Log) },
 		Version: version, Log: log,

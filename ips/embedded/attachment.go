@@ -67,8 +67,11 @@ type Options struct {
 	Queue     int
 	HoldBytes int    // bytes of held frames; 0 is DefaultHoldBytes
 	EVE       string // file for alerts; "" writes none
-	MTU       int    // of the guests, in bytes; 0 is DefaultMTU
-	Log       logrus.FieldLogger
+	// Guard is the command line of a guard of the link (see link.Guard), nil for
+	// none.
+	Guard []string
+	MTU   int // of the guests, in bytes; 0 is DefaultMTU
+	Log   logrus.FieldLogger
 
 	// OnVerdict hears of every verdict that is more than a silent pass. Workers
 	// call it, several at once; it must not block, and what the verdict points
@@ -176,6 +179,14 @@ func (a *Attachment) Run(ctx context.Context) error {
 		return fmt.Errorf("embedded attachment %s runs already", a.o.Name)
 	}
 	defer a.running.Store(false)
+	if len(a.o.Guard) > 0 {
+		guard, err := a.pair.StartGuard(a.o.Guard)
+		if err != nil {
+			a.log.WithError(err).Warn("if this program is killed the switch will not see it")
+		} else {
+			defer guard.Close()
+		}
+	}
 	a.eve = eve.New(eve.Options{Path: a.o.EVE, Log: a.log})
 	a.sockets.start(a.eve)
 	defer func() {

@@ -186,8 +186,17 @@ func (p Pair) Down() error {
 	if err != nil || peer == nil {
 		return err
 	}
-	if err := netlink.LinkSetDown(peer); err != nil {
-		return fmt.Errorf("take %s down: %w", p.Peer, err)
+	return setDown(p.Peer)
+}
+
+// setDown takes a link down; one that is not there is no error.
+func setDown(name string) error {
+	l, err := ByName(name)
+	if err != nil || l == nil {
+		return err
+	}
+	if err := netlink.LinkSetDown(l); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("take %s down: %w", name, err)
 	}
 	return nil
 }
