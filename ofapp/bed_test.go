@@ -37,6 +37,7 @@ var (
 // bed is a switch with ports, a stand-in for the IPS and a controller.
 type bed struct {
 	t     *testing.T
+	home  *testing.T // the test that the bed was made for; b.t may be a part of it
 	env   *testenv.Env
 	ctl   *testenv.Controller
 	ports map[string]*testenv.Port
@@ -60,7 +61,7 @@ func newBed(t *testing.T, legs int, config string) *bed {
 // newBareBed starts all but the controller.
 func newBareBed(t *testing.T, legs int) *bed {
 	t.Helper()
-	b := &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}, legs: legs}
+	b := &bed{t: t, home: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}, legs: legs}
 	for i, name := range []string{up, t0, t1, t2} {
 		b.ports[name] = b.port(name, []int{1, 11, 12, 13}[i])
 	}

@@ -188,6 +188,6 @@ func (b *bed) again(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.ctl = b.env.Controller(t, string(yaml))
+	b.ctl = b.env.Controller(b.home, string(yaml)) // it outlives a subtest
 	b.ctl.WaitConverged(t, converge)
 }

@@ -282,3 +282,6 @@ func (e *Env) tool(path string, args ...string) (string, error) {
 	}
 	return stdout.String(), nil
 }
+
+// Datapath is the datapath_type of the bridges made here.
+func (e *Env) Datapath() string { return e.datapath }

@@ -196,3 +196,6 @@ func macFor(names ...string) net.HardwareAddr {
 	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
 	return net.HardwareAddr{0x02, sum[0], sum[1], sum[2], sum[3], sum[4]}
 }
+
+// SignalSwitch sends ovs-vswitchd a signal, such as SIGSTOP.
+func (e *Env) SignalSwitch(sig os.Signal) error { return e.vswitchd.signal(sig) }

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp_test
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ofcontroller/docs"
+	"ofcontroller/testenv"
+	"ofcontroller/testenv/frame"
+)
+
+var faultTable = flag.Bool("fault-table", false, "write the table of faults into docs/reliability.md")
+
+// faultConfig has the bridge made by the controller, so that it is mended when
+// somebody takes a part of it away.
+const faultConfig = `
+uplinks: [{port: up0}]
+trunks:
+  - {port: trunk0, vlans: [20, 40]}
+  - {port: trunk1, vlans: [10, 30], native_vlan: 30}
+  - {port: trunk2, vlans: [10, 40]}
+inspection:
+  probe: {interval: PROBE, timeout: TIMEOUT, down_after: 3, up_after: 2}
+`
+
+// fault is something that goes wrong, or is done to the gateway.
+type fault struct {
+	name string
+	do   func(b *bed, t *testing.T)
+	// lossless: no frame may be lost. Of other faults the table tells.
+	lossless bool
+}
+
+// TestFaults hurts the gateway in every way it knows while frames are sent.
+// Nothing may be delivered uninspected, twice, or to another port; frames may be
+// lost only where the way itself was cut.
+func TestFaults(t *testing.T) {
+	b := newBareBed(t, 2)
+	b.ctl = b.env.Controller(t, b.faultYAML(""))
+	b.ctl.WaitConverged(t, converge)
+	var rows [][]string
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			b.t = t
+			want := keys(b.dumpAges())
+			tr := b.startTraffic(wayStreams())
+			tr.flows(t)
+			f.do(b, t)
+			tr.flows(t)
+			b.ctl.WaitConverged(t, converge)
+			y := tr.end(t)
+			t.Log(y)
+			if y.leaked > 0 || y.doubled > 0 || y.stray > 0 || f.lossless && y.lost > 0 {
+				t.Errorf("%s\n%s", y, b.ctl.Logs())
+			}
+			if now := keys(b.dumpAges()); strings.Join(now, "\n") != strings.Join(want, "\n") {
+				t.Errorf("other flows than before:\n%s\nwere\n%s", strings.Join(now, "\n"), strings.Join(want, "\n"))
+			}
+			rows = append(rows, []string{
+				f.name, fmt.Sprint(y.sent), fmt.Sprint(y.lost), fmt.Sprint(y.leaked), fmt.Sprint(y.doubled),
+				y.outage.Round(time.Millisecond).String(),
+			})
+		})
+	}
+	if *faultTable {
+		table := docs.Table([]string{"fault", "sent", "lost", "leaked", "doubled", "outage"}, rows)
+		if err := docs.Section(filepath.Join("..", "docs", "reliability.md"), "faults", table, true); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (b *bed) faultYAML(more string) string {
+	c := strings.NewReplacer("PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String()).
+		Replace(faultConfig)
+	return strings.Replace(b.yaml(c), "{name: br0}", "{name: br0, create: true, datapath_type: "+b.env.Datapath()+"}", 1) + more
+}
+
+// afresh starts a controller in place of one that has ended.
+func (b *bed) afresh() {
+	b.ctl = b.env.Controller(b.home, b.faultYAML(""))
+	b.ctl.WaitConverged(b.t, converge)
+}
+
+func faults() []fault {
+	var all []fault
+	all = append(all, controllerFaults()...)
+	all = append(all, changeFaults()...)
+	all = append(all, ipsFaults()...)
+	all = append(all, strangerFaults()...)
+	all = append(all, loadFaults()...)
+	return append(all, switchFaults()...)
+}
+
+// must fails the test for an error of what a fault does.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// controllerFaults are of the controller itself: traffic does not notice.
+func controllerFaults() []fault {
+	return []fault{
+		{"controller ended and started", func(b *bed, t *testing.T) {
+			must(t, b.ctl.Stop())
+			b.afresh()
+		}, true},
+		{"controller killed and started", func(b *bed, t *testing.T) {
+			b.ctl.Kill()
+			b.afresh()
+		}, true},
+		{"controller stopped for 2 s", func(b *bed, t *testing.T) {
+			must(t, b.ctl.Signal(syscall.SIGSTOP))
+			time.Sleep(2 * time.Second)
+			must(t, b.ctl.Signal(syscall.SIGCONT))
+		}, true},
+		{"40 stuck clients of the control socket", func(b *bed, t *testing.T) {
+			for range 40 {
+				c, err := net.Dial("unix", b.ctl.Control())
+				must(t, err)
+				defer c.Close()
+				_, err = c.Write([]byte(`{"id":1,"method":"sta`))
+				must(t, err)
+			}
+			n := strings.Count(b.ctl.Logs(), "configuration read again")
+			must(t, b.ctl.Signal(syscall.SIGHUP)) // work goes on
+			eventually(t, settle, "the configuration was read", func() bool {
+				return strings.Count(b.ctl.Logs(), "configuration read again") > n
+			})
+		}, true},
+	}
+}
+
+// changeFaults are changes of the configuration, whole and cut short.
+func changeFaults() []fault {
+	change := func(old, new string) func(b *bed, t *testing.T) {
+		return func(b *bed, t *testing.T) {
+			was := b.faultYAML("")
+			b.reloadYAML(t, strings.Replace(was, old, new, 1))
+			b.reloadYAML(t, was)
+		}
+	}
+	return []fault{
+		{"reload without a change", change("", ""), true},
+		{"a VLAN added and removed", change("[20, 40]", "[20, 40, 50]"), true},
+		{"500 VLANs added and removed", change("[20, 40]", `[20, 40, "1000-1499"]`), true},
+		{"a trunk port added and removed", change("  - {port: trunk2", "  - {port: trunk9, vlans: [60]}\n  - {port: trunk2"), true},
+		{"a policy line added and removed", change("  probe:", "  policy: [{vlan: 40, ip: 192.0.2.77, action: drop}]\n  probe:"), true},
+		{"killed at 10 moments of a change", func(b *bed, t *testing.T) {
+			was := b.faultYAML("")
+			other := strings.Replace(was, "[20, 40]", `[20, 40, "1000-1999"]`, 1)
+			for i := range 10 {
+				must(t, b.ctl.Rewrite([]string{other, was}[i%2]))
+				must(t, b.ctl.Signal(syscall.SIGHUP))
+				time.Sleep(time.Duration(i) * 5 * time.Millisecond) // another moment of the change each time
+				b.ctl.Kill()
+				b.afresh()
+			}
+		}, true},
+	}
+}
+
+// reloadYAML puts a whole configuration in force.
+func (b *bed) reloadYAML(t *testing.T, yaml string) {
+	t.Helper()
+	must(t, b.ctl.Rewrite(yaml))
+	n := strings.Count(b.ctl.Logs(), "configuration read again")
+	must(t, b.ctl.Signal(syscall.SIGHUP))
+	eventually(t, settle, "the configuration was read", func() bool {
+		return strings.Count(b.ctl.Logs(), "configuration read again") > n
+	})
+	eventually(t, converge, "the switch has it", func() bool {
+		s := b.ctl.TryStatus()
+		return s != nil && fmt.Sprint(s["last_error"]) == "<nil>" && (s["converged"] == true || len(s["problems"].([]any)) > 0)
+	})
+}
+
+// ipsFaults are of the IPS.
+func ipsFaults() []fault {
+	return []fault{
+		{"IPS hangs and goes on", func(b *bed, t *testing.T) {
+			b.ips.Dead(true)
+			b.waitState(t, "down")
+			b.ips.Dead(false)
+			b.waitState(t, "up")
+		}, false},
+		{"link to the IPS pulled and plugged", func(b *bed, t *testing.T) {
+			must(t, b.legPorts["ips0"].SetLink(false))
+			b.waitState(t, "down")
+			must(t, b.legPorts["ips0"].SetLink(true))
+			b.waitState(t, "up")
+		}, false},
+		{"IPS sends 20,000 forged probes and carrier tags", func(b *bed, t *testing.T) {
+			for i := range 20000 {
+				f := frame.Carrier(udp(peer, guest0, 20), uint16(i%4095), uint8(i%8))
+				must(t, b.legPorts["ips1"].Send(f))
+				if i%20 == 0 {
+					time.Sleep(time.Millisecond) // a storm of 20,000 frames a second, not a full queue
+				}
+			}
+		}, false},
+	}
+}
+
+// strangerFaults are done by others to the switch, and mended.
+func strangerFaults() []fault {
+	ofctl := func(args ...string) func(b *bed, t *testing.T) {
+		return func(b *bed, t *testing.T) {
+			want := keys(b.dumpAges())
+			b.env.OfctlT(t, append([]string{args[0], b.env.Mgmt("br0")}, args[1:]...)...)
+			eventually(t, settle, "mended", func() bool { return strings.Join(keys(b.dumpAges()), "\n") == strings.Join(want, "\n") })
+		}
+	}
+	vsctl := func(args ...string) func(b *bed, t *testing.T) {
+		return func(b *bed, t *testing.T) { b.env.VsctlT(t, args...) }
+	}
+	return []fault{
+		{"foreign flows added", ofctl("add-flow", "table=0,priority=65000,dl_type=0x9998,actions=NORMAL"), true},
+		{"all flows deleted", ofctl("del-flows"), false},
+		{"flows of a table changed", ofctl("mod-flows", "table=60,actions=drop"), false},
+		{"fail_mode standalone", vsctl("set-fail-mode", "br0", "standalone"), true},
+		{"port deleted", vsctl("del-port", "br0", "trunk0"), false},
+		{"port of the IPS deleted", vsctl("del-port", "br0", "ips0"), false},
+		{"bridge deleted", vsctl("del-br", "br0"), false},
+	}
+}
+
+// loadFaults are floods by guests: other ports do not notice.
+func loadFaults() []fault {
+	return []fault{
+		{"10,000 new addresses from one guest", func(b *bed, t *testing.T) {
+			for i := range 10000 {
+				src := []byte{2, 1, 0, 0, byte(i >> 8), byte(i)}
+				must(t, b.ports[t2].Send(frame.VLAN(udp(src, peer, 20), 10)))
+				if i%10 == 0 {
+					time.Sleep(testenv.Scaled(2 * time.Millisecond)) // 5,000 a second
+				}
+			}
+			b.env.OfctlT(t, "del-flows", b.env.Mgmt("br0"), "table=70,cookie=0x0fc00f0000000000/0xffffff0000000000")
+		}, false},
+		{"port flaps 50 times", func(b *bed, t *testing.T) {
+			for i := range 100 {
+				must(t, b.ports[t2].SetLink(i%2 == 1))
+				time.Sleep(10 * time.Millisecond)
+			}
+		}, true},
+	}
+}
+
+// switchFaults are of Open vSwitch: nothing is forwarded while it is away.
+func switchFaults() []fault {
+	away := func(end func(b *bed) error) func(b *bed, t *testing.T) {
+		return func(b *bed, t *testing.T) {
+			must(t, end(b))
+			must(t, b.env.StartSwitch())
+			b.ctl.WaitConverged(t, converge)
+		}
+	}
+	reboot := func(controllerAt int) func(b *bed, t *testing.T) {
+		return func(b *bed, t *testing.T) {
+			b.ctl.Kill()
+			b.env.KillSwitch()
+			must(t, b.env.StopDB())
+			yaml := b.faultYAML("")
+			for i, start := range []func() error{b.env.StartDB, b.env.StartSwitch, func() error { return nil }} {
+				if i == controllerAt {
+					b.ctl = b.env.Controller(b.home, yaml)
+				}
+				must(t, start())
+			}
+			b.ctl.WaitConverged(t, converge)
+		}
+	}
+	return []fault{
+		{"ovs-vswitchd restarted", away(func(b *bed) error { return b.env.StopSwitch() }), false},
+		{"ovs-vswitchd killed and started", away(func(b *bed) error { b.env.KillSwitch(); return nil }), false},
+		{"ovs-vswitchd stopped for 1 s", func(b *bed, t *testing.T) {
+			must(t, b.env.SignalSwitch(syscall.SIGSTOP))
+			time.Sleep(time.Second)
+			must(t, b.env.SignalSwitch(syscall.SIGCONT))
+		}, false},
+		{"ovsdb-server restarted", func(b *bed, t *testing.T) {
+			must(t, b.env.StopDB())
+			must(t, b.env.StartDB())
+			b.ctl.WaitConverged(t, converge)
+		}, false},
+		{"reboot, controller first", reboot(0), false},
+		{"reboot, controller between", reboot(1), false},
+		{"reboot, controller last", reboot(2), false},
+	}
+}
