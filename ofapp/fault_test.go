@@ -263,7 +263,7 @@ func (b *faultBed) suffer(t *testing.T, f fault) {
 	b.t = t
 	b.expectWindow(t, "before", true, false)
 	began := time.Now()
-	end := b.keep(t, f.inflict)
+	end := keep(t, func() error { return f.inflict(b) })
 	b.waitState(t, "down")
 	limit := testenv.Scaled(probePeriod*probeDownAfter + probeTimeout + faultMargin)
 	detected := time.Since(began)
@@ -294,14 +294,14 @@ func (b *faultBed) suffer(t *testing.T, f fault) {
 }
 
 // keep inflicts a fault until the function that it gives is called.
-func (b *faultBed) keep(t *testing.T, inflict func(*faultBed) error) (end func()) {
+func keep(t *testing.T, inflict func() error) (end func()) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			if err := inflict(b); err != nil {
+			if err := inflict(); err != nil {
 				t.Error(err)
 				return
 			}
