@@ -12,10 +12,11 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// hostDevice is the network device inside a host's namespace.
-const hostDevice = "eth0"
+// netDevice names the network devices inside a host's namespace.
+func netDevice(i int) string { return fmt.Sprintf("eth%d", i) }
 
 // hostMTU is what ordinary guests use, in bytes.
 const hostMTU = 1500
@@ -26,7 +27,7 @@ type Host struct {
 	env    *Env
 	name   string
 	ns     *namespace
-	addr   netip.Prefix
+	addr   netip.Prefix // the first
 	mac    net.HardwareAddr
 	ofport int
 	shim   *tagShim // nil for an untagged host
@@ -40,6 +41,36 @@ func (e *Env) AddHost(bridge, name string, cidr netip.Prefix, vlan int) (*Host, 
 	if vlan < 0 || vlan > 4094 {
 		return nil, fmt.Errorf("host %s: VLAN %d: want 0 to 4094", name, vlan)
 	}
+	if vlan == 0 {
+		return e.newHost(name, cidr, func(h *Host) error { return h.connect(bridge) })
+	}
+	port, err := e.AddPort(bridge, name, 0)
+	if err != nil {
+		return nil, fmt.Errorf("host %s: %w", name, err)
+	}
+	return e.AddStation(port, Net{Tags: []Tag{{unix.ETH_P_8021Q, uint16(vlan)}}, Addrs: []netip.Prefix{cidr}})
+}
+
+// Tag is a VLAN tag (IEEE Std 802.1Q) of priority 0.
+type Tag struct{ TPID, VID uint16 }
+
+// Net is one of the networks that a station is on: its frames have the tags,
+// outermost first, none for untagged ones.
+type Net struct {
+	Tags  []Tag
+	Addrs []netip.Prefix
+}
+
+// AddStation makes a host behind a port that is there, with a device for each of
+// the networks. The port's frames are the host's from now on; see [Port.Watch].
+func (e *Env) AddStation(port *Port, nets ...Net) (*Host, error) {
+	if len(nets) == 0 || slices.ContainsFunc(nets, func(n Net) bool { return len(n.Addrs) == 0 }) {
+		return nil, fmt.Errorf("host %s: want one network or more, and an address in each", port.name)
+	}
+	return e.newHost(port.name, nets[0].Addrs[0], func(h *Host) error { return h.connectTagged(port, nets) })
+}
+
+func (e *Env) newHost(name string, addr netip.Prefix, connect func(*Host) error) (*Host, error) {
 	e.mu.Lock()
 	e.hostCount++
 	nsName := fmt.Sprintf("%s-h%d", e.name, e.hostCount)
@@ -48,8 +79,8 @@ func (e *Env) AddHost(bridge, name string, cidr netip.Prefix, vlan int) (*Host, 
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
-	h := &Host{env: e, name: name, ns: ns, addr: cidr}
-	if err := h.connect(bridge, vlan); err != nil {
+	h := &Host{env: e, name: name, ns: ns, addr: addr}
+	if err := connect(h); err != nil {
 		return nil, errors.Join(fmt.Errorf("host %s: %w", name, err), h.close())
 	}
 	e.mu.Lock()
@@ -58,27 +89,27 @@ func (e *Env) AddHost(bridge, name string, cidr netip.Prefix, vlan int) (*Host, 
 	return h, nil
 }
 
-// LocalHost gives the bridge's LOCAL device an address, which makes the switch's
+// LocalHost gives the bridge's LOCAL device addresses, which makes the switch's
 // namespace a host like any other.
-func (e *Env) LocalHost(bridge string, cidr netip.Prefix) (*Host, error) {
+func (e *Env) LocalHost(bridge string, cidr netip.Prefix, more ...netip.Prefix) (*Host, error) {
 	if err := e.upLocal(bridge); err != nil {
 		return nil, err
 	}
+	if err := e.ns.do(func() error { return offloadsOff(bridge) }); err != nil {
+		return nil, err
+	}
 	h := &Host{env: e, name: bridge, ns: e.ns, addr: cidr, ofport: ofportLocal, local: true}
-	if err := h.address(bridge); err != nil {
+	if err := h.address(bridge, append([]netip.Prefix{cidr}, more...)); err != nil {
 		return nil, fmt.Errorf("host %s: %w", bridge, err)
 	}
 	return h, nil
 }
 
-func (h *Host) connect(bridge string, vlan int) error {
-	if vlan > 0 {
-		return h.connectTagged(bridge, vlan)
-	}
-	if err := h.env.addVeth(h.name, h.ns, hostDevice); err != nil {
+func (h *Host) connect(bridge string) error {
+	if err := h.env.addVeth(h.name, h.ns, netDevice(0)); err != nil {
 		return err
 	}
-	if err := h.address(hostDevice); err != nil {
+	if err := h.address(netDevice(0), []netip.Prefix{h.addr}); err != nil {
 		return err
 	}
 	p := &Port{env: h.env, name: h.name}
@@ -89,20 +120,22 @@ func (h *Host) connect(bridge string, vlan int) error {
 	return nil
 }
 
-func (h *Host) connectTagged(bridge string, vlan int) error {
-	port, err := h.env.AddPort(bridge, h.name, 0)
-	if err != nil {
-		return err
-	}
+func (h *Host) connectTagged(port *Port, nets []Net) error {
 	h.ofport = port.OFPort()
-	if h.shim, err = newTagShim(h.ns, hostDevice, port, uint16(vlan)); err != nil {
+	var err error
+	if h.shim, err = newTagShim(h.ns, port, nets); err != nil {
 		return err
 	}
-	return h.address(hostDevice)
+	for i := len(nets) - 1; i >= 0; i-- { // the first one's MAC address is the host's
+		if err := h.address(netDevice(i), nets[i].Addrs); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// address sets the device's MTU and address and brings it up.
-func (h *Host) address(device string) error {
+// address sets the device's MTU and addresses and brings it up.
+func (h *Host) address(device string, addrs []netip.Prefix) error {
 	link, err := h.ns.link.LinkByName(device)
 	if err != nil {
 		return fmt.Errorf("link %s: %w", device, err)
@@ -112,12 +145,16 @@ func (h *Host) address(device string) error {
 			return fmt.Errorf("link %s: MTU %d: %w", device, hostMTU, err)
 		}
 	}
-	ipNet := &net.IPNet{
-		IP:   h.addr.Addr().AsSlice(),
-		Mask: net.CIDRMask(h.addr.Bits(), h.addr.Addr().BitLen()),
+	if slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+		if err := h.ns.do(func() error { return enableIPv6(device) }); err != nil {
+			return fmt.Errorf("link %s: IPv6: %w", device, err)
+		}
 	}
-	if err := h.ns.link.AddrReplace(link, &netlink.Addr{IPNet: ipNet}); err != nil {
-		return fmt.Errorf("link %s: address %s: %w", device, h.addr, err)
+	for _, a := range addrs {
+		ipNet := &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
+		if err := h.ns.link.AddrReplace(link, &netlink.Addr{IPNet: ipNet}); err != nil {
+			return fmt.Errorf("link %s: address %s: %w", device, a, err)
+		}
 	}
 	h.mac = link.Attrs().HardwareAddr
 	return h.ns.setUp(device, true)

@@ -112,6 +112,20 @@ func disableIPv6() error {
 	return nil
 }
 
+// enableIPv6 lets a link of the calling thread's namespace have IPv6 addresses,
+// without any of its own making: no link-local one, no router, and no waiting for
+// others that have the same (ip-sysctl).
+func enableIPv6(device string) error {
+	for _, setting := range []struct{ name, value string }{
+		{"addr_gen_mode", "1"}, {"accept_dad", "0"}, {"accept_ra", "0"}, {"disable_ipv6", "0"},
+	} {
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/"+setting.name, []byte(setting.value), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // removeNamespace takes the name away. The kernel ends the namespace and its
 // links with the last process or socket in it.
 func removeNamespace(name string) error {

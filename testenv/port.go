@@ -37,6 +37,7 @@ type Port struct {
 
 	frames   chan Frame
 	handler  atomic.Pointer[func(frame []byte)]
+	watcher  atomic.Pointer[func(frame []byte)]
 	sent     atomic.Uint64
 	received atomic.Uint64
 	lost     atomic.Uint64
@@ -86,6 +87,10 @@ func (e *Env) LocalPort(bridge string) (*Port, error) {
 	p.ofport = ofportLocal
 	return p, nil
 }
+
+// OpenLink opens a link that is in the switch's namespace already, to look at what
+// comes in on it.
+func (e *Env) OpenLink(name string) (*Port, error) { return e.openPort(e.ns, name) }
 
 // ofportLocal is OFPP_LOCAL as Open vSwitch's database has it (OpenFlow 1.0).
 const ofportLocal = 65534
@@ -281,6 +286,11 @@ func (p *Port) setHandler(f func(frame []byte)) {
 	p.handler.Store(&f)
 }
 
+// Watch shows received frames to f, which must not keep or change them, in the
+// place of the queue; those of an IPS or a host reach it all the same. f runs in
+// the receiving goroutine.
+func (p *Port) Watch(f func(frame []byte)) { p.watcher.Store(&f) }
+
 func (p *Port) receive() {
 	defer close(p.done)
 	defer close(p.frames)
@@ -295,9 +305,13 @@ func (p *Port) receive() {
 			return
 		}
 		p.received.Add(1)
+		watch := p.watcher.Load()
+		if watch != nil {
+			(*watch)(frame)
+		}
 		if f := p.handler.Load(); f != nil {
 			(*f)(frame)
-		} else {
+		} else if watch == nil {
 			select {
 			case p.frames <- Frame{Data: frame, Time: time.Now()}:
 			default:

@@ -158,7 +158,7 @@ func (e *Env) queuesEmpty() (bool, error) {
 		}
 	}
 	for _, h := range e.allHosts() {
-		if h.shim != nil && h.shim.busy.Load() {
+		if h.shim != nil && h.shim.busy.Load() > 0 {
 			return false, nil
 		}
 	}

@@ -8,29 +8,50 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
-// tagShim is a VLAN device in user space, for kernels without 8021q: it tags what
-// the host sends through a tap device, and gives the host what comes with its tag.
+// tagShim is VLAN devices in user space, for kernels without 8021q: it tags what
+// the host sends through a tap device, and gives the host what comes with the tags
+// of one.
 type tagShim struct {
-	tap  *os.File
 	port *Port
-	vid  uint16
-	busy atomic.Bool // a frame of the host is on its way to the port
-	done chan struct{}
+	taps []*tagTap
+	busy atomic.Int32 // frames of the host that are on their way to the port
+	wg   sync.WaitGroup
 }
 
-func newTagShim(ns *namespace, device string, port *Port, vid uint16) (*tagShim, error) {
-	tap, err := openTap(ns, device)
-	if err != nil {
-		return nil, err
+// tagTap is one tap device and the tags of its frames, outermost first, as bytes.
+type tagTap struct {
+	file *os.File
+	tags []byte
+}
+
+// newTagShim makes a device for each of the networks: eth0, eth1 and so on.
+func newTagShim(ns *namespace, port *Port, nets []Net) (*tagShim, error) {
+	s := &tagShim{port: port}
+	for i, n := range nets {
+		file, err := openTap(ns, netDevice(i))
+		if err != nil {
+			for _, t := range s.taps {
+				err = errors.Join(err, t.file.Close())
+			}
+			return nil, err
+		}
+		tap := &tagTap{file: file}
+		for _, tag := range n.Tags {
+			tap.tags = binary.BigEndian.AppendUint16(tap.tags, tag.TPID)
+			tap.tags = binary.BigEndian.AppendUint16(tap.tags, tag.VID)
+		}
+		s.taps = append(s.taps, tap)
 	}
-	s := &tagShim{tap: tap, port: port, vid: vid, done: make(chan struct{})}
 	port.setHandler(s.toHost)
-	go s.fromHost()
+	for _, tap := range s.taps {
+		s.wg.Go(func() { s.fromHost(tap) })
+	}
 	return s, nil
 }
 
@@ -61,47 +82,64 @@ func openTap(ns *namespace, device string) (*os.File, error) {
 }
 
 // fromHost tags and sends until the tap is closed.
-func (s *tagShim) fromHost() {
-	defer close(s.done)
+func (s *tagShim) fromHost(tap *tagTap) {
 	buf := make([]byte, maxFrame)
 	for {
-		s.busy.Store(false)
-		n, err := s.tap.Read(buf)
+		n, err := tap.file.Read(buf)
 		if err != nil {
 			if !errors.Is(err, os.ErrClosed) {
 				s.port.env.log("testenv: host %s: %v", s.port.name, err)
 			}
 			return
 		}
-		s.busy.Store(true)
 		if n < minFrame {
 			continue
 		}
-		out := append(make([]byte, 0, n+tagLen), buf[:tagOffset]...)
-		out = binary.BigEndian.AppendUint16(out, unix.ETH_P_8021Q)
-		out = binary.BigEndian.AppendUint16(out, s.vid)
-		out = append(out, buf[tagOffset:n]...)
-		if err := s.port.Send(out); err != nil {
+		s.busy.Add(1)
+		if err := s.port.Send(slices.Concat(buf[:tagOffset], tap.tags, buf[tagOffset:n])); err != nil {
 			s.port.env.log("testenv: host %s: %v", s.port.name, err)
 		}
+		s.busy.Add(-1)
 	}
 }
 
-// toHost takes the tag off. Frames of other VLANs are not for this host.
+// toHost takes the tags off. Frames with other tags are not for this host.
 func (s *tagShim) toHost(frame []byte) {
-	if len(frame) < minFrame+tagLen ||
-		binary.BigEndian.Uint16(frame[tagOffset:]) != unix.ETH_P_8021Q ||
-		binary.BigEndian.Uint16(frame[tagOffset+2:])&0xfff != s.vid {
+	for _, tap := range s.taps {
+		end := tagOffset + len(tap.tags)
+		if !hasTags(frame, tap.tags) {
+			continue
+		}
+		out := slices.Concat(frame[:tagOffset], frame[end:])
+		if _, err := tap.file.Write(out); err != nil && !errors.Is(err, os.ErrClosed) {
+			s.port.env.log("testenv: host %s: %v", s.port.name, err)
+		}
 		return
 	}
-	out := slices.Concat(frame[:tagOffset], frame[tagOffset+tagLen:])
-	if _, err := s.tap.Write(out); err != nil && !errors.Is(err, os.ErrClosed) {
-		s.port.env.log("testenv: host %s: %v", s.port.name, err)
+}
+
+// hasTags tells whether a frame has these tags and no more, whatever their
+// priority.
+func hasTags(frame, tags []byte) bool {
+	end := tagOffset + len(tags)
+	if len(frame) < end+2 {
+		return false
 	}
+	for i := tagOffset; i < end; i += tagLen {
+		want := tags[i-tagOffset:]
+		if binary.BigEndian.Uint16(frame[i:]) != binary.BigEndian.Uint16(want) ||
+			binary.BigEndian.Uint16(frame[i+2:])&0xfff != binary.BigEndian.Uint16(want[2:]) {
+			return false
+		}
+	}
+	next := binary.BigEndian.Uint16(frame[end:])
+	return next != unix.ETH_P_8021Q && next != unix.ETH_P_8021AD
 }
 
 func (s *tagShim) close() {
 	s.port.setHandler(nil)
-	s.tap.Close()
-	<-s.done
+	for _, tap := range s.taps {
+		tap.file.Close()
+	}
+	s.wg.Wait()
 }
