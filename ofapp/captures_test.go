@@ -171,8 +171,8 @@ func network(f []byte) (kind uint16, payload []byte) {
 }
 
 // bursts divides a capture. Within one burst all frames are of one side and one
-// datapath flow: of the kinds that a datapath flow always tells apart, EtherType
-// and fragments, no two are in one, because the switch may change their order.
+// datapath flow: of the kinds that a datapath flow always tells apart, EtherType,
+// fragments and multicast destinations, no two are in one, because the switch may change their order.
 func (c *capture) bursts() (all []burst) {
 	for i := range c.frames {
 		if last := len(all) - 1; i > 0 && i-all[last].first < maxBurst && c.alike(i-1, i) {
@@ -185,7 +185,9 @@ func (c *capture) bursts() (all []burst) {
 }
 
 func (c *capture) alike(i, j int) bool {
-	return c.guest[i] == c.guest[j] && c.kind(i) == c.kind(j)
+	a, b := c.frames[i], c.frames[j]
+	unicast := (a[0]|b[0])&1 == 0
+	return c.guest[i] == c.guest[j] && c.kind(i) == c.kind(j) && (unicast || [6]byte(a) == [6]byte(b))
 }
 
 // kind is the EtherTypes of a frame, and whether it is a fragment.
