@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -313,16 +314,40 @@ func carrierPath(t *testing.T, env *testenv.Env, legs [2]string) path {
 	}
 }
 
+// explain holds the events against the frames that did not pass: each must have
+// its own, in order. A whole connection follows the frame that was refused first.
 func explain(t *testing.T, captures []*capture, passed [][][]byte, drops []suricata.Event) {
 	t.Helper()
+	type drop struct {
+		Drop struct {
+			Len    int    `json:"len"`
+			Reason string `json:"reason"`
+		} `json:"drop"`
+	}
+	byVLAN := map[uint16][]drop{}
+	for _, e := range drops {
+		var d drop
+		if err := json.Unmarshal(e.Raw, &d); err != nil || len(e.VLANs) == 0 {
+			t.Fatalf("event %s: %v", e.Raw, err)
+		}
+		byVLAN[e.VLANs[0]] = append(byVLAN[e.VLANs[0]], d)
+	}
+	reasons := map[string]int{}
 	for i, c := range captures {
+		events := byVLAN[c.vlan]
 		for j, came := range passed[i] {
-			if came == nil {
-				t.Logf("DROP %s vlan %d frame %d side %t: % x", c.name, c.vlan, j, c.guest[j], c.frames[j][:min(70, len(c.frames[j]))])
+			if came != nil {
+				continue
 			}
+			kind, ip := network(c.frames[j])
+			if len(events) == 0 || kind == 0x0800 && events[0].Drop.Len != int(binary.BigEndian.Uint16(ip[2:])) {
+				t.Errorf("%s, frame %d: dropped without a reason; next events %+v", c.name, j, events)
+				break
+			}
+			reasons[events[0].Drop.Reason]++
+			t.Logf("%s, frame %d: %s", c.name, j, events[0].Drop.Reason)
+			events = events[1:]
 		}
 	}
-	for _, d := range drops {
-		t.Logf("EVENT %s", d.Raw)
-	}
+	t.Logf("dropped by Suricata, with reasons: %v", reasons)
 }
