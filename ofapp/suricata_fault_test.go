@@ -187,8 +187,8 @@ func (b *faultBed) first(kind string, since time.Time) time.Time {
 	return first
 }
 
-// fault is something that Suricata suffers for as long as the test has it.
-type fault struct {
+// suricataFault is something that Suricata suffers for as long as the test has it.
+type suricataFault struct {
 	name    string
 	inflict func(b *faultBed) error // again and again, since the supervisor mends what it can
 	heal    func(b *faultBed) error
@@ -230,7 +230,7 @@ func (b *faultBed) signalSuricata(sig syscall.Signal) error {
 	return nil
 }
 
-var faults = []fault{
+var suricataFaults = []suricataFault{
 	{"kill -9, whenever it starts", func(b *faultBed) error { return b.signalSuricata(syscall.SIGKILL) }, nil, false},
 	{"SIGSTOP", func(b *faultBed) error { return b.signalSuricata(syscall.SIGSTOP) }, func(b *faultBed) error { return b.signalSuricata(syscall.SIGCONT) }, false},
 	{"link down at Suricata's side", linkDown("ofs-suricata-a"), nil, true},
@@ -245,7 +245,7 @@ func TestSuricataFaults(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
 			b := newFaultBed(t, policy)
-			for _, f := range faults {
+			for _, f := range suricataFaults {
 				t.Run(f.name, func(t *testing.T) { b.suffer(t, f) })
 			}
 			t.Run("bad rule", b.badRule)
@@ -262,7 +262,7 @@ func TestSuricataFaults(t *testing.T) {
 	}
 }
 
-func (b *faultBed) suffer(t *testing.T, f fault) {
+func (b *faultBed) suffer(t *testing.T, f suricataFault) {
 	b.t = t
 	b.expectWindow(t, "before", true, false)
 	began := time.Now()
