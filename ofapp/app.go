@@ -36,6 +36,7 @@ type App struct {
 	log   logrus.FieldLogger
 	start time.Time
 	wake  chan struct{} // something that the flows depend on changed
+	doubt chan struct{} // the switch may not hold what it held
 
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
@@ -65,7 +66,7 @@ type view struct {
 
 // New makes an App for a valid configuration. Nothing is touched before Run.
 func New(cfg *config.Config, o Options) (*App, error) {
-	a := &App{o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1)}
+	a := &App{o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1)}
 	for i, c := range cfg.Inspection.Attachments {
 		at, err := a.newAttachment(c, uint16(i))
 		if err != nil {

@@ -47,11 +47,21 @@ func (a *App) ensureBridge(ctx context.Context) error {
 	done, err := a.db.Ensure(ctx, a.spec())
 	if len(done) > 0 {
 		a.log.WithField("bridge", a.config().Bridge.Name).WithField("changes", strings.Join(done, "; ")).Info("bridge set up")
+		a.doubtFlows()
 	}
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
 	}
 	return a.sizeAttachments()
+}
+
+// doubtFlows has the switch's flows looked at now. A change of the bridge can
+// take them away: ovs-vswitchd drops all flows with a change of fail_mode.
+func (a *App) doubtFlows() {
+	select {
+	case a.doubt <- struct{}{}:
+	default:
+	}
 }
 
 // spec is what the configuration asks of the database.

@@ -39,6 +39,10 @@ type fault struct {
 	lossless bool
 }
 
+// opening faults make the switch itself forward uninspected, until it is
+// mended: somebody with the right to do so asks it to.
+var opening = map[string]bool{"fail_mode standalone": true, "a flow that forwards all added": true}
+
 // TestFaultTable hurts the gateway in every way it knows while frames are sent.
 // Nothing may be delivered uninspected, twice, or to another port; frames may be
 // lost only where the way itself was cut.
@@ -55,9 +59,10 @@ func TestFaultTable(t *testing.T) {
 			f.do(b, t)
 			tr.flows(t)
 			b.ctl.WaitConverged(t, converge)
-			y := tr.end(t)
+			tr.halt()
+			y := tr.tally()
 			t.Log(y)
-			if y.leaked > 0 || y.doubled > 0 || y.stray > 0 || f.lossless && y.lost > 0 {
+			if !opening[f.name] && !y.clean() || f.lossless && y.lost > 0 {
 				t.Errorf("%s\n%s", y, b.ctl.Logs())
 			}
 			if text, err := b.ctl.CLI("flows", "--live"); err != nil || text != "" {
@@ -225,6 +230,7 @@ func strangerFaults() []fault {
 	}
 	return []fault{
 		{"foreign flows added", ofctl("add-flow", "table=0,priority=65000,dl_type=0x9998,actions=NORMAL"), true},
+		{"a flow that forwards all added", ofctl("add-flow", "table=0,priority=65000,actions=NORMAL"), false},
 		{"all flows deleted", ofctl("del-flows"), false},
 		{"flows of a table changed", ofctl("mod-flows", "table=60,actions=drop"), false},
 		{"fail_mode standalone", vsctl("set-fail-mode", "br0", "standalone"), false},

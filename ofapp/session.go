@@ -89,6 +89,10 @@ func (s *syncer) loop(ctx context.Context) error {
 			return ctx.Err()
 		case <-s.a.wake:
 			s.quiet = false
+		case <-s.a.doubt:
+			if err := s.look(ctx); err != nil {
+				return err
+			}
 		case <-audit.C:
 			began := time.Now()
 			if err := s.look(ctx); err != nil {
