@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -39,6 +40,8 @@ type App struct {
 
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
+
+	strayProbes atomic.Uint64 // from IPS ports in a probe's place, of no attachment's
 
 	mu          sync.Mutex
 	cfg         *config.Config

@@ -57,6 +57,7 @@ type syncer struct {
 	a       *App
 	conn    *openflow.Conn
 	held    held
+	silence silence
 	target  *target // of the last sync, nil before the first
 	members string  // ports and VLANs that the last sync knew
 	assumed bool    // the attachments' health was taken from the switch
@@ -70,6 +71,7 @@ func (s *syncer) look(ctx context.Context) error {
 		return err
 	}
 	s.held = h
+	s.a.listen(&s.silence, h.traffic, time.Now())
 	return nil
 }
 
