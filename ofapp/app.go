@@ -54,16 +54,17 @@ type App struct {
 
 // view is what the last look at the switch told.
 type view struct {
-	synced  bool   // the switch holds what was wanted then
-	serial  uint64 // of the inputs that the last sync took
-	inputs  uint64 // serial of the inputs now
-	flows   int    // wanted flows
-	wanted  []flows.Flow
-	faults  []string
-	errText string // why the last sync failed
-	bridge  string // why the bridge could not be brought to its specification
-	repairs uint64 // flows that others changed and that were put right
-	syncs   uint64 // bundles that changed something
+	synced   bool   // the switch holds what was wanted then
+	serial   uint64 // of the inputs that the last sync took
+	inputs   uint64 // serial of the inputs now
+	flows    int    // wanted flows
+	wanted   []flows.Flow
+	faults   []string
+	errText  string // why the last sync failed
+	bridge   string // why the bridge could not be brought to its specification
+	repairs  uint64 // flows that others changed and that were put right
+	noMeters bool   // the switch of this connection refuses meters
+	syncs    uint64 // bundles that changed something
 }
 
 // New makes an App for a valid configuration. Nothing is touched before Run.
