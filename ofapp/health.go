@@ -31,8 +31,11 @@ func probeFormats(cfg *config.Config) []probe.Format {
 	if cfg.Local.Enabled {
 		origins = append(origins, flows.OriginLocal)
 	}
-	for _, f := range probeVLANs(cfg) {
-		for _, o := range origins {
+	// Side by side neither origins nor forms are alike: see probe.Tracker.Pick.
+	forms := probeVLANs(cfg)
+	for i := range forms {
+		for j, o := range origins {
+			f := forms[(i+j)%len(forms)]
 			f.Origin = uint8(o)
 			out = append(out, f)
 		}

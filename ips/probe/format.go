@@ -66,23 +66,26 @@ func (t *Tracker) format(f Format) *formatHealth {
 
 // Pick chooses the format of the next probe.
 //
-// While the attachment is up every second probe has a format in which the last
-// one came back, the others one in doubt, where there is any. So a loss in some
-// formats never makes DownAfter losses in a row, formats in doubt are judged
-// before the others' turn comes, and an attachment that gives nothing back is
-// noticed as quickly as with one format alone.
+// While the attachment is up, formats are taken in turn, and every second probe
+// has one in doubt, where there is any: it is judged before the others' turn
+// comes. After a loss that is a surprise comes the format that came back last. So the loss of some
+// formats makes no DownAfter losses in a row, while an attachment that gives
+// nothing back is noticed as quickly as with one format alone. Formats that fail
+// together should stand apart in Config.Formats: before anything is in doubt,
+// DownAfter that stand side by side look like the whole.
 //
 // While it is not up, formats are tried in turn until one comes back; then those
 // that do come back are used, so that the others do not keep it down.
 func (t *Tracker) Pick() Format {
-	sound := t.picked%2 == 0
-	if t.state != Up {
-		if t.good == 0 {
-			return t.formats[t.oldest(func(*formatHealth) bool { return true })].Format
-		}
-		sound = true
+	i := -1
+	switch {
+	case t.state != Up && t.good == 0:
+	case t.surprised || t.state == Up && t.bad > 1:
+		i = t.newest()
+	default:
+		sound := t.state != Up || t.doubted
+		i = t.oldest(func(h *formatHealth) bool { return h.sound() == sound })
 	}
-	i := t.oldest(func(h *formatHealth) bool { return h.sound() == sound })
 	if i < 0 {
 		i = t.oldest(func(*formatHealth) bool { return true })
 	}
@@ -95,6 +98,17 @@ func (t *Tracker) oldest(wanted func(*formatHealth) bool) int {
 	best := -1
 	for i := range t.formats {
 		if h := &t.formats[i]; wanted(h) && (best < 0 || h.sent < t.formats[best].sent) {
+			best = i
+		}
+	}
+	return best
+}
+
+// newest is the sound format whose last probe is the shortest ago; -1 for none.
+func (t *Tracker) newest() int {
+	best := -1
+	for i := range t.formats {
+		if h := &t.formats[i]; h.sound() && (best < 0 || h.sent > t.formats[best].sent) {
 			best = i
 		}
 	}

@@ -87,10 +87,12 @@ type Tracker struct {
 	bad    int    // losses in a row
 	next   time.Time
 
-	formats []formatHealth
-	picked  uint64
-	pace    pace
-	notes   [concerns]string
+	formats   []formatHealth
+	picked    uint64 // probes sent
+	doubted   bool   // the last probe was of a format in doubt
+	surprised bool   // the last loss was of a format without doubt, and nothing has come back since
+	pace      pace
+	notes     [concerns]string
 
 	failures int       // each soon after the attachment came up
 	upSince  time.Time // zero before the first time
@@ -124,7 +126,7 @@ func (t *Tracker) Restart(cfg Config) {
 		t.pace = pace{}
 	}
 	t.configure(cfg)
-	t.probes, t.good, t.bad, t.next = nil, 0, 0, time.Time{}
+	t.probes, t.good, t.bad, t.surprised, t.next = nil, 0, 0, false, time.Time{}
 	t.show(t.since)
 }
 
@@ -148,7 +150,7 @@ func (t *Tracker) Sent(seq uint64, f Format, now time.Time) {
 	t.counts.Sent++
 	t.picked++
 	if h := t.format(f); h != nil {
-		h.sent = t.picked
+		h.sent, t.doubted = t.picked, !h.sound()
 	}
 	// Counted from the due time, the rhythm does not drift with the delays of
 	// whoever sends; after a long pause it starts afresh.
@@ -180,7 +182,7 @@ func (t *Tracker) returned(p *sent, now time.Time) {
 	t.counts.Returned++
 	t.last = max(now.Sub(p.at), 0)
 	t.rtt.add(t.last)
-	t.good, t.bad = t.good+1, 0
+	t.good, t.bad, t.surprised = t.good+1, 0, false
 	if h := t.format(p.format); h != nil {
 		h.returned(t.cfg.UpAfter)
 	}
@@ -254,6 +256,7 @@ func (t *Tracker) lose(p *sent, now time.Time) {
 	t.counts.Lost++
 	t.bad, t.good = t.bad+1, 0
 	if h := t.format(p.format); h != nil {
+		t.surprised = t.state == Up && (t.surprised || h.sound())
 		h.lost(t.cfg.DownAfter, t.state == Up)
 	}
 	if t.state != Down && t.bad >= t.cfg.DownAfter {
@@ -275,7 +278,7 @@ func (t *Tracker) enter(s State, cause string, now time.Time) {
 		t.forgetFormats()
 		t.pace, t.notes = pace{}, [concerns]string{}
 	}
-	t.state, t.cause = s, cause
+	t.state, t.cause, t.surprised = s, cause, false
 }
 
 // show works out what State tells.
