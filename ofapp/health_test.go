@@ -5,8 +5,10 @@ package ofapp_test
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -122,11 +124,33 @@ func (b *bed) degraded(t *testing.T) {
 			b.waitHealth(t, "up")
 		})
 	}
+	b.reloadSlow(t)
 	b.expectUntouched(t, before, began)
 	if n := strings.Count(b.ctl.Logs(), "attachment is down"); n > 0 {
 		t.Errorf("was down %d times", n)
 	}
 	b.histogram(t)
+}
+
+// reloadSlow takes the bound of round trips away while the IPS is slow.
+func (b *bed) reloadSlow(t *testing.T) {
+	t.Helper()
+	b.t = t
+	b.ips.SetProbeVerdict(testenv.Delay(testenv.Scaled(300 * time.Millisecond)))
+	b.waitHealth(t, "degraded", "slow")
+	text, err := os.ReadFile(b.ctl.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := "slow: " + testenv.Scaled(250*time.Millisecond).String()
+	if err := b.ctl.Rewrite(strings.Replace(string(text), slow, "slow: 0s", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ctl.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	b.waitHealth(t, "up")
+	b.ips.SetProbeVerdict(nil)
 }
 
 // histogram looks at what status tells of the round trips and the counts.
@@ -189,6 +213,36 @@ func TestSilence(t *testing.T) {
 	b.expect(t, to(f, t0))
 	b.waitHealth(t, "up")
 }
+
+// TestMeterDeleted has somebody delete the meters, and the flows with them: both
+// are put right before the attachment is down.
+func TestMeterDeleted(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 2, healthConfig2)
+	b.waitHealth(t, "up")
+	meters := func() string { return b.env.OfctlT(t, "-O", "OpenFlow13", "dump-meters", b.env.Mgmt("br0")) }
+	before := strings.Count(meters(), "pktps burst stats bands=")
+	if before != 1 || !strings.Contains(meters(), "meter=2 ") { // of the leg that frames come back on
+		t.Errorf("meters %s", meters())
+	}
+	b.env.OfctlT(t, "-O", "OpenFlow13", "del-meters", b.env.Mgmt("br0"))
+	eventually(t, settle, "the meters are back", func() bool { return strings.Count(meters(), "bands=") == before })
+	eventually(t, settle, "probes come back", func() bool {
+		return b.ctl.Status()["repairs"].(float64) > 0 && b.ctl.Status()["converged"] == true
+	})
+	b.waitHealth(t, "up")
+	if logs := b.ctl.Logs(); strings.Contains(logs, "attachment is down") || strings.Contains(logs, "not as wanted") {
+		t.Error("the attachment was down, or flows were refused")
+	}
+}
+
+// healthConfig2 outlives the time between two audits.
+const healthConfig2 = `
+uplinks: [{port: up0}]
+trunks: [{port: trunk0, vlans: [0, 10]}]
+inspection:
+  probe: {interval: 1s, timeout: 1s, down_after: 5}
+`
 
 // TestProbeStorm has one of two attachments answer each probe many times over,
 // and with frames that it made up: what comes to the controller is bounded, and

@@ -134,6 +134,13 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	if s.quiet && !c.empty() {
+		// Flows go with a meter that somebody deletes.
+		s.meters = nil
+		if t, err = s.withMeters(ctx, t); err != nil {
+			return 0, err
+		}
+	}
 	if !c.empty() {
 		if err := s.apply(ctx, c, t.table); err != nil {
 			var refused *openflow.BundleError
