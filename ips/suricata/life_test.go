@@ -85,7 +85,7 @@ func TestRestartOfTheControllerCostsNothing(t *testing.T) {
 		b.start()
 		b.until("Suricata at work", func() bool { return b.a.Status().Running })
 		if i > 0 {
-			b.until("rules are loaded", func() bool { return b.a.Status().RulesLoaded == 4 })
+			b.until("rules are loaded", func() bool { return b.a.Status().RulesLoaded == 5 })
 		}
 		if st := b.a.Status(); !st.Adopted || st.PID != before.PID || st.Restarts != 0 || st.Since.Sub(before.Since).Abs() > 2*time.Second {
 			t.Errorf("%+v, was %+v", st, before)
