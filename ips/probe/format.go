@@ -24,9 +24,9 @@ func (h *formatHealth) returned(upAfter int) {
 
 // lost counts against the format alone while others pass: of an attachment that
 // gives nothing back no format is at fault.
-func (h *formatHealth) lost(downAfter int, up bool) {
+func (h *formatHealth) lost(downAfter int, others bool) {
 	h.last, h.good = lost, 0
-	if up {
+	if others {
 		h.bad++
 		h.failed = h.failed || h.bad >= downAfter
 	}

@@ -404,3 +404,23 @@ func TestDetector(t *testing.T) {
 		t.Error("not due after Restart")
 	}
 }
+
+// Returns that come late, but in time, while losses in one form become known do
+// not take the attachment down: between the lost ones are others that came back.
+func TestLateReturnsBetweenLosses(t *testing.T) {
+	cfg := testCfg
+	cfg.Interval, cfg.Timeout, cfg.Formats = 50*time.Millisecond, 400*time.Millisecond, nine()
+	rnd := rand.New(rand.NewPCG(3, 4))
+	w := newWorld(cfg, ips{drops: func(f Format, now time.Time) bool { return f.Tagged && now.Sub(epoch) > 10*time.Second }})
+	w.lasts(10 * time.Second)
+	w.until(10*time.Minute, func() bool {
+		// The delay changes now and then; what is under way keeps its order.
+		if rnd.IntN(40) == 0 {
+			w.ips.delay = time.Duration(rnd.IntN(int(cfg.Timeout) - 1))
+		}
+		if w.is(Down)() {
+			t.Fatalf("after %v: %s", w.now.Sub(epoch), w.reason())
+		}
+		return false
+	})
+}

@@ -56,6 +56,7 @@ const (
 
 type sent struct {
 	seq     uint64
+	nth     uint64 // counted from 1
 	at      time.Time
 	outcome outcome
 	format  Format
@@ -85,6 +86,8 @@ type Tracker struct {
 	probes []sent // in the order sent, history at most
 	good   int    // returns in a row
 	bad    int    // losses in a row
+	run    int    // losses in a row, in the order sent
+	missed uint64 // the probe lost last
 	next   time.Time
 
 	formats   []formatHealth
@@ -127,6 +130,7 @@ func (t *Tracker) Restart(cfg Config) {
 	}
 	t.configure(cfg)
 	t.probes, t.good, t.bad, t.surprised, t.next = nil, 0, 0, false, time.Time{}
+	t.run, t.missed = 0, 0
 	t.show(t.since)
 }
 
@@ -146,9 +150,9 @@ func (t *Tracker) Sent(seq uint64, f Format, now time.Time) {
 		}
 		t.probes = append(t.probes[:0], t.probes[1:]...)
 	}
-	t.probes = append(t.probes, sent{seq: seq, at: now, format: f})
-	t.counts.Sent++
 	t.picked++
+	t.probes = append(t.probes, sent{seq: seq, nth: t.picked, at: now, format: f})
+	t.counts.Sent++
 	if h := t.format(f); h != nil {
 		h.sent, t.doubted = t.picked, !h.sound()
 	}
@@ -251,16 +255,24 @@ func (t *Tracker) Fail(reason string, now time.Time) {
 	t.show(now)
 }
 
+// lose counts a loss. The attachment is down only after losses in a row both as
+// they become known and as the probes were sent: where the time-out is longer
+// than the interval, returns that come late would otherwise let losses stand side
+// by side that have probes between them which did come back.
 func (t *Tracker) lose(p *sent, now time.Time) {
 	p.outcome = lost
 	t.counts.Lost++
 	t.bad, t.good = t.bad+1, 0
+	if p.nth != t.missed+1 {
+		t.run = 0
+	}
+	t.run, t.missed = t.run+1, p.nth
 	if h := t.format(p.format); h != nil {
 		t.surprised = t.state == Up && (t.surprised || h.sound())
-		h.lost(t.cfg.DownAfter, t.state == Up)
+		h.lost(t.cfg.DownAfter, t.state == Up && len(t.formats) > 1)
 	}
-	if t.state != Down && t.bad >= t.cfg.DownAfter {
-		t.enter(Down, fmt.Sprintf("%s in a row not back within %v", probes(t.bad), t.cfg.Timeout), now)
+	if t.state != Down && min(t.bad, t.run) >= t.cfg.DownAfter {
+		t.enter(Down, fmt.Sprintf("%s in a row not back within %v", probes(min(t.bad, t.run)), t.cfg.Timeout), now)
 	}
 	t.show(now)
 }

@@ -196,7 +196,7 @@ func TestAgreesWithModel(t *testing.T) {
 		}
 		initial := State(rnd.IntN(3))
 		tr := New(cfg, initial)
-		m := &model{cfg: cfg, state: initial, sent: map[uint64]time.Time{}, done: map[uint64]bool{}}
+		m := &model{cfg: cfg, state: initial, sent: map[uint64]time.Time{}, done: map[uint64]bool{}, missed: map[uint64]bool{}}
 		var seq uint64
 		now := epoch
 		for i := range 400 {
@@ -231,6 +231,8 @@ type model struct {
 	order            []uint64
 	sent             map[uint64]time.Time
 	done             map[uint64]bool
+	missed           map[uint64]bool
+	run              int    // losses in a row, in the order sent
 	trail            []bool // outcomes in the order in which they became known
 	good, lost, void uint64
 }
@@ -255,6 +257,9 @@ func (m *model) expire(now time.Time) {
 	for _, seq := range m.order {
 		if !m.done[seq] && now.Sub(m.sent[seq]) >= m.cfg.Timeout {
 			m.lost++
+			m.missed[seq] = true
+			for m.run = 0; m.missed[seq-uint64(m.run)]; m.run++ {
+			}
 			m.outcome(seq, false)
 		}
 	}
@@ -266,7 +271,7 @@ func (m *model) outcome(seq uint64, good bool) {
 	if n := m.cfg.UpAfter; good && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], true) {
 		m.state = Up
 	}
-	if n := m.cfg.DownAfter; !good && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], false) {
+	if n := m.cfg.DownAfter; !good && m.run >= n && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], false) {
 		m.state = Down
 	}
 }
