@@ -29,8 +29,8 @@ inspection:
 // quickHealth fills in times that a busy machine keeps.
 func quickHealth(config string) string {
 	return strings.NewReplacer(
-		"PERIOD", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String(),
-		"SLOW", testenv.Scaled(250*time.Millisecond).String(),
+		"PERIOD", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(800*time.Millisecond).String(),
+		"SLOW", testenv.Scaled(200*time.Millisecond).String(),
 	).Replace(config)
 }
 
@@ -142,7 +142,7 @@ func (b *bed) reloadSlow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow := "slow: " + testenv.Scaled(250*time.Millisecond).String()
+	slow := "slow: " + testenv.Scaled(200*time.Millisecond).String()
 	if err := b.ctl.Rewrite(strings.Replace(string(text), slow, "slow: 0s", 1)); err != nil {
 		t.Fatal(err)
 	}
