@@ -100,6 +100,8 @@ type Attachment struct {
 type Probe struct {
 	Interval, Timeout  time.Duration // Timeout may be longer than Interval: several probes are under way then
 	DownAfter, UpAfter int           // probes in a row, lost or answered, until the verdict changes
+	Slow               time.Duration // a longer round trip is slow; 0: none is
+	HoldDown           time.Duration // bound of the time that an attachment which fails often has to give probes back; 0: none
 }
 
 // PolicyLine matches frames and says what becomes of them. A criterion that is not set matches every frame.

@@ -79,6 +79,9 @@ func ruleFaults() []faultCase {
 		{"timeout above 100 intervals", probe(`{interval: 100ms, timeout: 10001ms}`), []string{
 			`gw.yaml:3: inspection.probe.timeout: 10001ms is longer than 100 intervals, at most 10s`,
 		}},
+		{"slow as long as timeout", probe(`{slow: 250ms}`), []string{
+			`gw.yaml:3: inspection.probe.slow: 250ms is not below inspection.probe.timeout (line 3): a probe that takes so long is lost, below 250ms, or 0s for never`,
+		}},
 		{"port without protocol", policy(`{port: 80, action: drop}`), []string{
 			`gw.yaml:3: inspection.policy[0].port: is 80, but the line names no protocol, proto: tcp, udp or sctp`,
 		}},

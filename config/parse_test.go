@@ -29,7 +29,7 @@ func leastConfig() *Config {
 		Inspection: Inspection{
 			OnFailure:   "closed",
 			Attachments: []Attachment{{Name: "builtin", Kind: "embedded", Legs: LegsUniform, Weight: 1, Line: 3}},
-			Probe:       Probe{Interval: 500 * time.Millisecond, Timeout: 250 * time.Millisecond, DownAfter: 3, UpAfter: 2},
+			Probe:       Probe{Interval: 500 * time.Millisecond, Timeout: 250 * time.Millisecond, DownAfter: 3, UpAfter: 2, Slow: 100 * time.Millisecond, HoldDown: time.Minute},
 			Offload:     Offload{Limit: 10000},
 		},
 		Forwarding: Forwarding{MACAging: 300 * time.Second, MACLimit: 4096, MACLimitPerPort: 1024},
@@ -168,5 +168,24 @@ func TestYAMLIsStable(t *testing.T) {
 		"ranges":   replaceTrunks(`[{port: "1-2", vlans: [0-4094]}, {port: "~", vlans: [1, 3, 5-6], macs: [52:54:00:00:00:01]}]`),
 	} {
 		t.Run(name, func(t *testing.T) { stable(t, mustParse(t, text)) })
+	}
+}
+
+// The default of slow gives way to a short timeout, and the result is read again as it is.
+func TestSlowGivesWay(t *testing.T) {
+	for keys, want := range map[string]time.Duration{
+		"{timeout: 101ms}": 100 * time.Millisecond, "{timeout: 100ms}": 0, "{timeout: 50ms, slow: 40ms}": 40 * time.Millisecond, "{slow: 0s}": 0,
+	} {
+		c := mustParse(t, probe(keys))
+		if got := c.Inspection.Probe.Slow; got != want {
+			t.Errorf("%s: slow is %v, want %v", keys, got, want)
+		}
+		text, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mustParse(t, string(text)).Inspection.Probe.Slow; got != want {
+			t.Errorf("%s: read again slow is %v, want %v", keys, got, want)
+		}
 	}
 }

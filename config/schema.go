@@ -105,6 +105,8 @@ func probeKeys(p *Probe) section {
 		{name: "timeout", def: "250ms", value: duration(&p.Timeout, time.Millisecond, time.Hour, time.Nanosecond), doc: "a probe that is not back by then is lost; at most 100 intervals"},
 		{name: "down_after", def: "3", value: number(&p.DownAfter, 1, 100), doc: "probes lost in a row until the attachment is down"},
 		{name: "up_after", def: "2", value: number(&p.UpAfter, 1, 100), doc: "probes back in a row until the attachment is up"},
+		{name: "slow", def: "100ms", value: duration(&p.Slow, 0, time.Hour, time.Nanosecond), doc: "down_after round trips in a row that take longer make the attachment degraded; below timeout, and without this key never where timeout is not above 100ms; 0s: never"},
+		{name: "hold_down", def: "60s", value: duration(&p.HoldDown, 0, 24*time.Hour, time.Nanosecond), doc: "an attachment that fails within so long of coming up needs twice as many probes back as up_after, then four times and so on, at most as many as are sent in this time; 0s: up_after always"},
 	}
 }
 

@@ -140,6 +140,16 @@ func (v *validator) probe() {
 		v.fault("inspection.probe.timeout", fmt.Sprintf("%s is longer than %d intervals", short(p.Timeout), maxProbesUnderWay),
 			"at most "+short(maxProbesUnderWay*p.Interval))
 	}
+	const slow = "inspection.probe.slow"
+	if !v.sound(slow, "inspection.probe.timeout") || p.Slow < p.Timeout {
+		return
+	}
+	if !v.given(slow) { // no contradiction: with so short a timeout the slow ones are lost
+		p.Slow = 0
+		return
+	}
+	v.fault(slow, fmt.Sprintf("%s is not below %s: a probe that takes so long is lost", short(p.Slow), v.where("inspection.probe.timeout")),
+		"below "+short(p.Timeout)+", or 0s for never")
 }
 
 // limits compares only what was given: a default that is larger than a given limit contradicts nobody.

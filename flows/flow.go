@@ -16,6 +16,7 @@ type Flow struct {
 	Priority uint16
 	Cookie   Cookie
 	Match    Match
+	Meter    uint32 // frames beyond its rate are dropped; 0 none
 	Actions  []Action
 	Goto     Table // 0 none: no flow goes to the first table
 }
@@ -38,6 +39,9 @@ func (f Flow) String() string {
 
 func (f Flow) actions() string {
 	var s []string
+	if f.Meter != 0 {
+		s = append(s, fmt.Sprintf("meter:%d", f.Meter))
+	}
 	for _, a := range f.Actions {
 		s = append(s, a.String())
 	}

@@ -21,6 +21,7 @@ type Gateway struct {
 	EastWest        bool   // switch between trunk ports of a VLAN
 	MACAging        uint16 // seconds without use after which a learned address goes
 	MACLimitPerPort uint32
+	NoMeters        bool // the switch has none: probes that come back are not limited
 }
 
 // Port is a port of the bridge. OFPort 0 means that it is not there now.

@@ -130,17 +130,17 @@ func carry(o Origin, leg uint32) []Action {
 // back takes frames from the attachments: the carrier tag's VID and PCP go
 // back to the registers.
 func (b *builder) back() {
-	for _, a := range b.Attachments {
-		for _, l := range a.Legs {
+	for i, a := range b.Attachments {
+		for n, l := range a.Legs {
 			if l.Port.present() {
-				b.backFrom(l)
+				b.backFrom(l, b.probeMeter(i, n))
 			}
 		}
 	}
 	b.add(Flow{Table: TableReturn, Cookie: dropCookie(DropCarrier)})
 }
 
-func (b *builder) backFrom(l Leg) {
+func (b *builder) backFrom(l Leg, meter uint32) {
 	port := l.Port.OFPort
 	vid := Move{tciVID(), regVLAN()}
 	for o := OriginUplink; o <= OriginLocal; o++ {
@@ -157,8 +157,8 @@ func (b *builder) backFrom(l Leg) {
 		b.withInnerTag(f)
 		b.add(Flow{
 			Table: TableReturn, Priority: 100, Cookie: NewCookie(CatProbe, port),
-			Match:   Match{InPort: port, VLAN: carrierPCP(ProbeBit | uint8(o))},
-			Actions: []Action{Controller{ControllerID}},
+			Match: Match{InPort: port, VLAN: carrierPCP(ProbeBit | uint8(o))},
+			Meter: meter, Actions: []Action{Controller{ControllerID}},
 		})
 	}
 	b.backOwn(port, vid)

@@ -119,3 +119,29 @@ func TestBuildIsAFunction(t *testing.T) {
 		}
 	}
 }
+
+// TestNoMeters has a gateway on a switch without meters do without, and nothing
+// else change.
+func TestNoMeters(t *testing.T) {
+	g := Gateway{Uplink: Port{"up", 1}, Local: Local{Enabled: true}}
+	for i := range uint32(2) {
+		g.Attachments = append(g.Attachments, Attachment{
+			Up: true, Legs: []Leg{{Port: Port{"in", 20 + 2*i}, Sends: AllOrigins}, {Port: Port{"out", 21 + 2*i}, Returns: AllOrigins}},
+		})
+	}
+	with := Build(g)
+	if m := Meters(with); len(m) != 2 || m[0].ID != 2 || m[1].ID != 4 {
+		t.Errorf("meters %v, want one for each leg that frames come back on", m)
+	}
+	g.NoMeters = true
+	without := Build(g)
+	if m := Meters(without); len(m) != 0 {
+		t.Errorf("meters %v", m)
+	}
+	for i := range with {
+		with[i].Meter = 0
+		if with[i].String() != without[i].String() {
+			t.Errorf("%s became %s", with[i], without[i])
+		}
+	}
+}

@@ -85,6 +85,15 @@ func (s *tracedSwitch) install(groups []flows.Group, all []flows.Flow) error {
 	if _, err := s.env.Ofctl("-O", "OpenFlow13", "add-groups", s.env.Mgmt(bridge), s.file); err != nil {
 		return err
 	}
+	// Flows are gone by now or go with their meters; those that come need theirs.
+	if _, err := s.env.Ofctl("-O", "OpenFlow13", "del-meters", s.env.Mgmt(bridge)); err != nil {
+		return err
+	}
+	for _, m := range flows.Meters(all) {
+		if _, err := s.env.Ofctl("-O", "OpenFlow13", "add-meter", s.env.Mgmt(bridge), m.String()); err != nil {
+			return err
+		}
+	}
 	text.Reset()
 	for _, f := range all {
 		text.WriteString(f.String())
@@ -129,7 +138,7 @@ func (s *tracedSwitch) outputs(actions string, tags []model.Tag) ([]model.Output
 	for _, action := range actionSyntax.FindAllString(actions, -1) {
 		name, fields, _ := strings.Cut(action, "(")
 		switch {
-		case name == "drop" || name == "userspace":
+		case name == "drop" || name == "userspace" || name == "meter": // a meter lets one frame pass
 		case name == "pop_vlan":
 			if len(tags) == 0 {
 				return nil, fmt.Errorf("pop_vlan of an untagged frame: %s", actions)

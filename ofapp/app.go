@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -41,6 +42,8 @@ type App struct {
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
 
+	strayProbes atomic.Uint64 // from IPS ports in a probe's place, of no attachment's
+
 	mu          sync.Mutex
 	cfg         *config.Config
 	attachments []*attachment
@@ -52,16 +55,17 @@ type App struct {
 
 // view is what the last look at the switch told.
 type view struct {
-	synced  bool   // the switch holds what was wanted then
-	serial  uint64 // of the inputs that the last sync took
-	inputs  uint64 // serial of the inputs now
-	flows   int    // wanted flows
-	wanted  []flows.Flow
-	faults  []string
-	errText string // why the last sync failed
-	bridge  string // why the bridge could not be brought to its specification
-	repairs uint64 // flows that others changed and that were put right
-	syncs   uint64 // bundles that changed something
+	synced   bool   // the switch holds what was wanted then
+	serial   uint64 // of the inputs that the last sync took
+	inputs   uint64 // serial of the inputs now
+	flows    int    // wanted flows
+	wanted   []flows.Flow
+	faults   []string
+	errText  string // why the last sync failed
+	bridge   string // why the bridge could not be brought to its specification
+	repairs  uint64 // flows that others changed and that were put right
+	noMeters bool   // the switch of this connection refuses meters
+	syncs    uint64 // bundles that changed something
 }
 
 // New makes an App for a valid configuration. Nothing is touched before Run.

@@ -21,10 +21,11 @@ type attachment struct {
 	nonce  [8]byte // proves that a probe is ours
 	engine engine  // nil for the kind port
 
-	mu      sync.Mutex
-	tracker *probe.Tracker
-	assumed bool   // counts as up until the first verdict
-	seq     uint64 // last probe sent
+	mu       sync.Mutex
+	tracker  *probe.Tracker
+	detector probe.Detector
+	assumed  bool   // counts as up until the first verdict
+	seq      uint64 // last probe sent
 }
 
 func (a *App) newAttachment(c config.Attachment, index uint16) (*attachment, error) {
@@ -34,15 +35,10 @@ func (a *App) newAttachment(c config.Attachment, index uint16) (*attachment, err
 	}
 	at.tracker = probe.New(probeConfig(a.cfg), probe.Unknown)
 	var err error
-	if at.engine, err = a.newEngine(c); err != nil {
+	if at.engine, err = a.newEngine(c, func(how string) { a.ended(at, how) }); err != nil {
 		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
 	}
 	return at, nil
-}
-
-func probeConfig(cfg *config.Config) probe.Config {
-	p := cfg.Inspection.Probe
-	return probe.Config{Interval: p.Interval, Timeout: p.Timeout, DownAfter: p.DownAfter, UpAfter: p.UpAfter}
 }
 
 // guestsKnown bounds the wait for the guests' MTU before an engine makes its
@@ -73,21 +69,6 @@ func (a *App) run(ctx context.Context, at *attachment) error {
 		return err
 	}
 	return at.engine.Run(ctx)
-}
-
-// up tells whether frames are handed to the attachment.
-func (at *attachment) up() bool {
-	at.mu.Lock()
-	defer at.mu.Unlock()
-	state, _, _ := at.tracker.State()
-	return state == probe.Up || (state == probe.Unknown && at.assumed)
-}
-
-// restart forgets outstanding probes, for a new connection to the switch.
-func (at *attachment) restart(cfg probe.Config) {
-	at.mu.Lock()
-	defer at.mu.Unlock()
-	at.tracker.Restart(cfg)
 }
 
 // list returns the attachments.

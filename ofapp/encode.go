@@ -19,6 +19,7 @@ func encode(f flows.Flow) (openflow.FlowMod, error) {
 		Cookie:   uint64(f.Cookie),
 		Match:    encodeMatch(f.Match),
 		Goto:     uint8(f.Goto),
+		Meter:    f.Meter,
 	}
 	for _, a := range f.Actions {
 		enc, err := encodeAction(a)

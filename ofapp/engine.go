@@ -18,14 +18,17 @@ type engine interface {
 	Run(ctx context.Context) error
 	Ready() bool          // the ports exist
 	SetMTU(mtu int) error // of the guests, in bytes
+	Canary() []byte       // text of a packet that it keeps (probe.Canary)
+	Twin() []byte         // text of one that it gives back
 	// prepare reads rule files without putting them in force; the function it
 	// returns does that, and can't fail for the rules' sake.
 	prepare(ctx context.Context, files []string) (commit func() error, err error)
 	counters() EngineCounters
 }
 
-// newEngine makes the engine of an attachment, nil for the kind port.
-func (a *App) newEngine(c config.Attachment) (engine, error) {
+// newEngine makes the engine of an attachment, nil for the kind port. The engine
+// calls ended when it has stopped to pass frames, with how that came.
+func (a *App) newEngine(c config.Attachment, ended func(how string)) (engine, error) {
 	switch c.Kind {
 	case config.KindEmbedded:
 		set, err := rules.Load(c.Rules)
@@ -35,6 +38,7 @@ func (a *App) newEngine(c config.Attachment) (engine, error) {
 		e, err := embedded.New(embedded.Options{
 			Name: c.Name, Set: set, Threads: c.Threads, EVE: c.EVE, Guard: a.o.Guard, Log: a.log,
 			OnVerdict: func(v rulesengine.Verdict) { a.embeddedVerdict(c.Name, &v) },
+			OnEnd:     ended,
 		})
 		if err != nil {
 			return nil, err
@@ -44,6 +48,7 @@ func (a *App) newEngine(c config.Attachment) (engine, error) {
 		s, err := suricata.New(suricata.Options{
 			Name: c.Name, Rules: c.Rules, Threads: c.Threads, Dir: filepath.Join(filepath.Dir(a.cfg.Control), c.Name), Log: a.log,
 			OnEvent: func(e suricata.Event) { a.suricataEvent(c.Name, &e) },
+			OnEnd:   ended,
 		})
 		if err != nil {
 			return nil, err

@@ -116,6 +116,7 @@ func TestExamplesOnSwitch(t *testing.T) {
 				t.Fatal(err)
 			}
 			standInGroups(t, env, string(text))
+			addMeters(t, env, string(text))
 			env.OfctlT(t, "-O", "OpenFlow13", "--bundle", "replace-flows", env.Mgmt("br0"), flows)
 			dump := env.OfctlT(t, "-O", "OpenFlow13", "--no-names", "--no-stats", "dump-flows", env.Mgmt("br0"))
 			missing, extra := difference(flowLines(string(text)), flowLines(dump))
@@ -136,6 +137,18 @@ func standInGroups(t *testing.T, env *testenv.Env, flows string) {
 		if !made[m[1]] {
 			made[m[1]] = true
 			env.OfctlT(t, "-O", "OpenFlow13", "add-group", env.Mgmt("br0"), "group_id="+m[1]+",type=all")
+		}
+	}
+}
+
+// addMeters adds the meters of a golden file: they are what the switch calls
+// right, and flows need them.
+func addMeters(t *testing.T, env *testenv.Env, text string) {
+	t.Helper()
+	env.OfctlT(t, "-O", "OpenFlow13", "del-meters", env.Mgmt("br0"))
+	for line := range strings.Lines(text) {
+		if m, ok := strings.CutPrefix(strings.TrimSpace(line), "# meter: "); ok {
+			env.OfctlT(t, "-O", "OpenFlow13", "add-meter", env.Mgmt("br0"), m)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package ofapp
 
 import (
 	"ofcontroller/config"
+	"ofcontroller/flows"
 	"ofcontroller/ovsdb"
 )
 
@@ -13,17 +14,26 @@ type inputs struct {
 	cfg    *config.Config
 	bridge *ovsdb.Bridge   // nil while the database does not have it
 	up     map[string]bool // attachments, by name
+
+	noMeters bool // the switch has none
 }
 
 // inputs takes them. The serial is read first: what changes meanwhile counts
 // as not yet taken.
 func (a *App) inputs() inputs {
 	a.mu.Lock()
-	in := inputs{serial: a.view.inputs, cfg: a.cfg, up: map[string]bool{}}
+	in := inputs{serial: a.view.inputs, cfg: a.cfg, up: map[string]bool{}, noMeters: a.view.noMeters}
 	a.mu.Unlock()
 	in.bridge = a.bridge()
 	for _, at := range a.list() {
 		in.up[at.cfg.Name] = at.up()
 	}
 	return in
+}
+
+// gateway is what the flows are built from, and what is not as it should be.
+func (in inputs) gateway() (flows.Gateway, []string) {
+	g, faults := gateway(in.cfg, in.bridge, in.up)
+	g.NoMeters = in.noMeters
+	return g, faults
 }

@@ -51,7 +51,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	if in.bridge == nil {
 		return "", errors.New("the database does not have the bridge")
 	}
-	g, _ := gateway(in.cfg, in.bridge, in.up)
+	g, _ := in.gateway()
 	w, err := wanted(flows.Build(g), flows.Groups(g))
 	if err != nil {
 		return "", err

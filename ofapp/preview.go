@@ -49,9 +49,9 @@ func NewPreview(cfg *config.Config) Preview {
 	return p
 }
 
-// String writes the flows in ovs-ofctl's syntax, a line each. Port numbers and
-// groups come before them as comments: ovs-ofctl reads groups by another
-// command, add-groups.
+// String writes the flows in ovs-ofctl's syntax, a line each. Port numbers,
+// groups and meters come before them as comments: ovs-ofctl reads those by other
+// commands, add-groups and add-meter.
 func (p Preview) String() string {
 	var b strings.Builder
 	for _, port := range p.Ports {
@@ -59,6 +59,9 @@ func (p Preview) String() string {
 	}
 	for _, g := range p.Groups {
 		fmt.Fprintf(&b, "# group: %s\n", g)
+	}
+	for _, m := range flows.Meters(p.Flows) {
+		fmt.Fprintf(&b, "# meter: %s\n", m)
 	}
 	for _, f := range p.Flows {
 		fmt.Fprintln(&b, f)

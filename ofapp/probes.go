@@ -28,7 +28,7 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 			}
 			next := now.Add(time.Second)
 			for _, at := range a.list() {
-				before := at.up()
+				was := at.up()
 				due, err := a.probeOne(ctx, conn, at, now)
 				if err != nil {
 					return err
@@ -36,7 +36,7 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 				if due.Before(next) {
 					next = due
 				}
-				if at.up() != before {
+				if at.up() != was {
 					a.changed()
 				}
 			}
@@ -64,40 +64,71 @@ func (a *App) answers(ctx context.Context, conn *openflow.Conn) (time.Time, erro
 	return asked, nil
 }
 
-// probeOne sends the attachment's next probe when it is due and returns when
-// to look again.
+// probeOne sends the attachment's next probe, and checks its detection, when they
+// are due, and returns when to look again.
 func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, now time.Time) (time.Time, error) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	was, _, _ := at.tracker.State()
-	due := at.tracker.Due(now)
-	if due {
-		at.seq++
-		at.tracker.Sent(at.seq, now)
-		origin := probeOrigin(at.seq)
-		if leg, ok := a.probeLeg(at.cfg, origin); ok {
-			frame := probe.Frame(at.seq, at.nonce, uint8(origin), a.probeVLAN(at.seq), at.index)
-			if err := conn.PacketOut(ctx, openflow.PacketOut{InPort: openflow.PortController, Port: leg, Data: frame}); err != nil {
-				return now, fmt.Errorf("probe of %s: %w", at.cfg.Name, err)
-			}
+	defer a.logVerdict(at, at.verdict())
+	if at.tracker.Due(now) {
+		f := at.tracker.Pick()
+		p := at.newProbe(f)
+		at.tracker.Sent(p.Seq, f, now)
+		if err := a.sendProbe(ctx, conn, at, f, p.Frame()); err != nil {
+			return now, err
 		}
 	}
 	at.tracker.Tick(now)
-	a.logVerdict(at, was)
-	return at.tracker.Next(), nil
+	next, err := a.checkDetection(ctx, conn, at, now)
+	if due := at.tracker.Next(); due.Before(next) {
+		next = due
+	}
+	return next, err
 }
 
-// probeOrigin takes the origins in turn.
-func probeOrigin(seq uint64) flows.Origin { return flows.OriginUplink + flows.Origin(seq%3) }
-
-// probeVLAN takes the untagged network and a configured VLAN in turn.
-func (a *App) probeVLAN(seq uint64) uint16 {
-	cfg := a.config()
-	if seq/3%2 == 0 || len(cfg.Trunks) == 0 {
-		return 0
+// checkDetection sends a canary and its twin when that is due, to an engine that
+// has a rule of ours for them. at.mu is held.
+func (a *App) checkDetection(ctx context.Context, conn *openflow.Conn, at *attachment, now time.Time) (time.Time, error) {
+	cfg := probeConfig(a.config())
+	if at.engine == nil || !at.verdict().passes() {
+		at.detector.Restart()
+		return now.Add(cfg.Interval), nil
 	}
-	vlans := cfg.Trunks[0].VLANs
-	return vlans[len(vlans)-1]
+	if at.detector.Due(now) {
+		p := at.newProbe(cfg.Formats[at.detector.Turn()%len(cfg.Formats)])
+		at.detector.Sent(p.Seq, now, cfg)
+		p.Kind = probe.Canary
+		err := a.sendProbe(ctx, conn, at, p.Format, p.Packet(at.engine.Canary()))
+		p.Kind = probe.Twin
+		if err == nil {
+			err = a.sendProbe(ctx, conn, at, p.Format, p.Packet(at.engine.Twin()))
+		}
+		if err != nil {
+			return now, err
+		}
+	}
+	at.detector.Tick(now, cfg)
+	at.tracker.Note(probe.Detection, at.detector.Fault(), now)
+	return at.detector.Next(cfg), nil
+}
+
+// newProbe makes a probe with the next sequence number. at.mu is held.
+func (at *attachment) newProbe(f probe.Format) probe.Probe {
+	at.seq++
+	return probe.Probe{Format: f, Seq: at.seq, Nonce: at.nonce, Attachment: at.index}
+}
+
+// sendProbe sends a frame into the leg that takes the format's origin. While a
+// leg is missing nothing is sent, and so nothing comes back.
+func (a *App) sendProbe(ctx context.Context, conn *openflow.Conn, at *attachment, f probe.Format, frame []byte) error {
+	leg, ok := a.probeLeg(at.cfg, flows.Origin(f.Origin))
+	if !ok {
+		return nil
+	}
+	if err := conn.PacketOut(ctx, openflow.PacketOut{InPort: openflow.PortController, Port: leg, Data: frame}); err != nil {
+		return fmt.Errorf("probe of %s: %w", at.cfg.Name, err)
+	}
+	return nil
 }
 
 // probeLeg is the port that the origin's frames go out of to the attachment;
@@ -117,20 +148,6 @@ func (a *App) probeLeg(c config.Attachment, o flows.Origin) (port uint32, ok boo
 		}
 	}
 	return port, port != 0
-}
-
-// logVerdict logs a change of the verdict. at.mu is held.
-func (a *App) logVerdict(at *attachment, was probe.State) {
-	state, reason, _ := at.tracker.State()
-	if state == was {
-		return
-	}
-	log := a.log.WithField("attachment", at.cfg.Name).WithField("reason", reason)
-	if state == probe.Up {
-		log.Info("attachment is up")
-	} else {
-		log.Warn("attachment is down")
-	}
 }
 
 // events hears what the switch tells of its own accord.
@@ -160,24 +177,21 @@ func (a *App) event(e openflow.Event, now time.Time) {
 }
 
 // returned credits a probe that came back to its attachment. Whatever else the
-// IPS may send in a probe's place fails the nonce.
+// IPS may send in a probe's place fails the nonce, and is counted.
 func (a *App) returned(frame []byte, now time.Time) {
 	p, err := probe.Parse(frame)
-	if err != nil {
-		return
-	}
 	for _, at := range a.list() {
-		if at.index != p.Attachment || at.nonce != p.Nonce {
+		if err != nil || at.index != p.Attachment || at.nonce != p.Nonce {
 			continue
 		}
-		before := at.up()
-		at.mu.Lock()
-		was, _, _ := at.tracker.State()
-		at.tracker.Returned(p.Seq, now)
-		a.logVerdict(at, was)
-		at.mu.Unlock()
-		if at.up() != before {
-			a.changed()
-		}
+		a.judge(at, func() {
+			if p.Kind == probe.Plain {
+				at.tracker.Returned(p.Seq, now)
+			} else {
+				at.detector.Returned(p.Kind, p.Seq)
+			}
+		})
+		return
 	}
+	a.strayProbes.Add(1)
 }

@@ -29,6 +29,9 @@ func (a *App) setConn(conn *openflow.Conn) {
 	defer a.mu.Unlock()
 	a.conn = conn
 	a.view.synced = false
+	if conn != nil {
+		a.view.noMeters = false
+	}
 	a.view.inputs++
 }
 
@@ -57,10 +60,12 @@ type syncer struct {
 	a       *App
 	conn    *openflow.Conn
 	held    held
-	target  *target // of the last sync, nil before the first
-	members string  // ports and VLANs that the last sync knew
-	assumed bool    // the attachments' health was taken from the switch
-	quiet   bool    // the last sync left nothing to do: a difference now is somebody else's work
+	silence silence
+	meters  map[uint32]flows.Meter // on the switch; nil: to be looked at
+	target  *target                // of the last sync, nil before the first
+	members string                 // ports and VLANs that the last sync knew
+	assumed bool                   // the attachments' health was taken from the switch
+	quiet   bool                   // the last sync left nothing to do: a difference now is somebody else's work
 }
 
 // look reads what the switch holds.
@@ -70,6 +75,7 @@ func (s *syncer) look(ctx context.Context) error {
 		return err
 	}
 	s.held = h
+	s.a.listen(&s.silence, h.traffic, time.Now())
 	return nil
 }
 
@@ -125,9 +131,19 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 		a.note(err)
 		return 0, nil
 	}
+	if t, err = s.withMeters(ctx, t); err != nil {
+		return 0, err
+	}
 	c, err := s.difference(ctx, t)
 	if err != nil {
 		return 0, err
+	}
+	if s.quiet && !c.empty() {
+		// Flows go with a meter that somebody deletes.
+		s.meters = nil
+		if t, err = s.withMeters(ctx, t); err != nil {
+			return 0, err
+		}
 	}
 	if !c.empty() {
 		if err := s.apply(ctx, c, t.table); err != nil {
@@ -135,6 +151,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 			if !errors.As(err, &refused) {
 				return 0, err
 			}
+			s.meters = nil // maybe somebody took them away
 			a.noteSync(t, err)
 			return refusedPause, nil
 		}
@@ -166,7 +183,7 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 	}
 	_ = a.ensure(ctx) // kept for status; what can be done without is done
 	t := &target{serial: in.serial}
-	t.gateway, t.faults = gateway(in.cfg, in.bridge, in.up)
+	t.gateway, t.faults = in.gateway()
 	if limit := a.db.Snapshot().VLANLimit; limit != "" && limit != "1" {
 		t.faults = append(t.faults, fmt.Sprintf(
 			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))

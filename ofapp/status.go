@@ -22,11 +22,12 @@ type Status struct {
 	MACs        int                `json:"macs"`
 	Ports       []PortStatus       `json:"ports"`
 	OnFailure   string             `json:"on_failure"`
-	Switch      string             `json:"switch"`   // version of Open vSwitch
-	Repairs     uint64             `json:"repairs"`  // flows that others changed and that were put right
-	Problems    []string           `json:"problems"` // what is not as configured
-	UptimeS     int                `json:"uptime_s"` // seconds
-	Version     string             `json:"version"`  // of this program
+	Switch      string             `json:"switch"`       // version of Open vSwitch
+	Repairs     uint64             `json:"repairs"`      // flows that others changed and that were put right
+	Problems    []string           `json:"problems"`     // what is not as configured
+	StrayProbes uint64             `json:"stray_probes"` // frames from IPS ports in a probe's place that are none
+	UptimeS     int                `json:"uptime_s"`     // seconds
+	Version     string             `json:"version"`      // of this program
 	LastError   string             `json:"last_error,omitempty"`
 }
 
@@ -34,11 +35,41 @@ type Status struct {
 type AttachmentStatus struct {
 	Name   string          `json:"name"`
 	Kind   string          `json:"kind"`
-	State  string          `json:"state"`  // up or down
+	State  string          `json:"state"`  // up, degraded or down
 	RTTus  int64           `json:"rtt_us"` // of the last probe, microseconds
 	Reason string          `json:"reason"`
 	SinceS int             `json:"since_s"` // seconds in this state
+	Probes ProbeCounts     `json:"probes"`
+	RTT    RTTHistogram    `json:"rtt"`
+	Canary *CanaryCounts   `json:"canary,omitempty"` // of an engine that this program runs
 	Engine *EngineCounters `json:"engine,omitempty"`
+}
+
+// ProbeCounts are totals since the program started.
+type ProbeCounts struct {
+	Sent      uint64 `json:"sent"`
+	Returned  uint64 `json:"returned"`
+	Lost      uint64 `json:"lost"`
+	Late      uint64 `json:"late"`      // back after they were lost
+	Duplicate uint64 `json:"duplicate"` // back once more
+	Unknown   uint64 `json:"unknown"`   // back, and never sent or long ago
+}
+
+// RTTHistogram is the distribution of the probes' round trips. Counts[i] is those
+// of at most BoundsUs[i] and more than the bound before; the last one of all that
+// were longer.
+type RTTHistogram struct {
+	BoundsUs []int64  `json:"bounds_us"` // microseconds
+	Counts   []uint64 `json:"counts"`
+	Total    uint64   `json:"total"`
+	SumUs    int64    `json:"sum_us"`
+}
+
+// CanaryCounts are totals of the checks of the detection.
+type CanaryCounts struct {
+	Checks  uint64 `json:"checks"`
+	Passed  uint64 `json:"passed"`  // the canary came back
+	Missing uint64 `json:"missing"` // its twin did not
 }
 
 // EngineCounters tell of an engine that this program runs: the embedded one
@@ -80,7 +111,7 @@ func (a *App) Status(ctx context.Context) Status {
 	s := Status{
 		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
-		UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
+		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
 		Ports: portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
 	}
 	if v.bridge != "" {
@@ -128,13 +159,15 @@ func countMACs(ctx context.Context, conn *openflow.Conn, wanted []flows.Flow) (i
 func (at *attachment) status() (AttachmentStatus, bool) {
 	at.mu.Lock()
 	state, reason, since := at.tracker.State()
-	last, _ := at.tracker.RTT()
+	last, rtt := at.tracker.RTT()
+	counts, checks := at.tracker.Counts(), at.detector.Counts()
 	at.mu.Unlock()
 	s := AttachmentStatus{
-		Name: at.cfg.Name, Kind: at.cfg.Kind, State: "down", Reason: reason, RTTus: last.Microseconds(),
+		Name: at.cfg.Name, Kind: at.cfg.Kind, State: state.String(), Reason: reason, RTTus: last.Microseconds(),
+		Probes: ProbeCounts(counts), RTT: histogram(rtt),
 	}
-	if state == probe.Up {
-		s.State = "up"
+	if state == probe.Unknown {
+		s.State = probe.Down.String()
 	}
 	if !since.IsZero() {
 		s.SinceS = int(time.Since(since).Seconds())
@@ -142,8 +175,17 @@ func (at *attachment) status() (AttachmentStatus, bool) {
 	if at.engine != nil {
 		c := at.engine.counters()
 		s.Engine = &c
+		s.Canary = (*CanaryCounts)(&checks)
 	}
 	return s, state != probe.Unknown
+}
+
+func histogram(h probe.Histogram) RTTHistogram {
+	out := RTTHistogram{Counts: h.Count[:], Total: h.Total, SumUs: h.Sum.Microseconds()}
+	for _, b := range h.Bounds() {
+		out.BoundsUs = append(out.BoundsUs, b.Microseconds())
+	}
+	return out
 }
 
 // role is a configured port with what it is for.

@@ -81,6 +81,7 @@ type held struct {
 	learned []learnedFlow
 	foreign int // flows with cookies that are not ours
 	groups  map[uint32]groupBody
+	traffic traffic
 }
 
 // dump reads all flows of the switch.
@@ -95,6 +96,8 @@ func dump(ctx context.Context, conn *openflow.Conn) (held, error) {
 		}
 		if !c.Ours() {
 			h.foreign++
+		} else {
+			h.traffic.add(c, s.Packets)
 		}
 		h.flows[k] = flowBody{s.Cookie, s.IdleTimeout, s.HardTimeout, s.Flags, string(s.Instructions)}
 		return nil

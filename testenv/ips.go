@@ -36,6 +36,7 @@ type IPS struct {
 
 	mu      sync.Mutex // also makes the script's calls follow each other
 	verdict func(frame []byte) []Out
+	onProbe func(frame []byte) []Out
 	seen    [][]byte
 	timers  map[*time.Timer]struct{}
 	stopped bool
@@ -44,7 +45,8 @@ type IPS struct {
 // NewIPS starts a stand-in that takes all frames of its legs from now on; leg1 is
 // nil for a one-legged device. verdict gets one frame at a time and may keep it;
 // nil passes everything. Probes, frames whose outer tag has a PCP of 4 or more,
-// pass by themselves and are only counted; see [IPS.Dead].
+// pass by themselves and are only counted; see [IPS.Dead] and
+// [IPS.SetProbeVerdict].
 func NewIPS(leg0, leg1 *Port, verdict func(frame []byte) []Out) *IPS {
 	if verdict == nil {
 		verdict = Pass
@@ -64,6 +66,13 @@ func (i *IPS) SetVerdict(verdict func(frame []byte) []Out) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.verdict = verdict
+}
+
+// SetProbeVerdict gives probes a script of their own; nil passes them.
+func (i *IPS) SetProbeVerdict(verdict func(frame []byte) []Out) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.onProbe = verdict
 }
 
 // Dead makes the device fall silent, probes included, with its links still up;
@@ -121,18 +130,27 @@ func (i *IPS) Stop() {
 func (i *IPS) receive(leg int, frame []byte) {
 	if isProbe(frame) {
 		i.probes.Add(1)
-		if !i.dead.Load() {
-			i.send(leg, Out{Frame: frame, Leg: DefaultLeg})
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if verdict := i.onProbe; verdict != nil {
+			i.carryOut(leg, verdict, frame)
+		} else {
+			i.carryOut(leg, Pass, frame)
 		}
 		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.seen = append(i.seen, slices.Clone(frame))
+	i.carryOut(leg, i.verdict, frame)
+}
+
+// carryOut sends what a script says. The caller has the lock.
+func (i *IPS) carryOut(leg int, verdict func(frame []byte) []Out, frame []byte) {
 	if i.dead.Load() || i.stopped {
 		return
 	}
-	for _, out := range i.verdict(frame) {
+	for _, out := range verdict(frame) {
 		if out.Delay <= 0 {
 			i.send(leg, out)
 		} else {

@@ -59,7 +59,8 @@ func newFlows() *cobra.Command {
 		Short: "Print the flows for the configuration",
 		Long: `Print the flows for the configuration in ovs-ofctl's syntax, without touching a
 switch. Ports get the OpenFlow port numbers 1, 2, … in the order uplinks, trunks,
-attachments; comment lines tell which. ovs-ofctl -O OpenFlow13 parse-flows reads it.
+attachments; comment lines tell which, and what groups and meters there are.
+ovs-ofctl -O OpenFlow13 parse-flows reads it.
 
 With --live the running ofcontroller compares the flows that it wants with those
 on the switch: + is missing there, - is too many, ~ differs; nothing is printed

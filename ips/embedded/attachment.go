@@ -77,6 +77,9 @@ type Options struct {
 	// call it, several at once; it must not block, and what the verdict points
 	// to is valid only during the call.
 	OnVerdict func(engine.Verdict)
+	// OnEnd hears that frames have stopped to pass, and why; Run tries to mend
+	// that. Run's goroutine calls it.
+	OnEnd func(reason string)
 	// Hold says how long a frame that may pass waits before it goes on, 0 for
 	// not at all. A held frame holds no other. Workers call it, several at once;
 	// the frame is valid only during the call.
@@ -87,6 +90,7 @@ type Options struct {
 type Attachment struct {
 	o       Options
 	pair    link.Pair
+	canary  canary
 	log     logrus.FieldLogger
 	engine  *engine.Engine
 	eve     *eve.Writer // set while Run runs
@@ -121,8 +125,13 @@ func New(o Options) (*Attachment, error) {
 			return nil, fmt.Errorf("embedded attachment %s: load rules: %w", o.Name, err)
 		}
 	}
+	canary, builtIn, err := newCanary()
+	if err != nil {
+		return nil, fmt.Errorf("embedded attachment %s: %w", o.Name, err)
+	}
+	o.Engine.BuiltIn = builtIn
 	a := &Attachment{
-		o: o, pair: link.Pair{Port: o.SwitchPort, Peer: PeerName(o.Name)}, log: o.Log.WithField("attachment", o.Name),
+		o: o, canary: canary, pair: link.Pair{Port: o.SwitchPort, Peer: PeerName(o.Name)}, log: o.Log.WithField("attachment", o.Name),
 		engine: engine.New(set, o.Engine), holder: newHolder(o.Queue, o.HoldBytes),
 		mtu: o.MTU + carrierRoom, changed: make(chan struct{}, 1),
 	}
@@ -207,6 +216,9 @@ func (a *Attachment) Run(ctx context.Context) error {
 			return fmt.Errorf("embedded attachment %s: %w", a.o.Name, err)
 		case errors.Is(err, errReopen):
 			continue
+		}
+		if a.o.OnEnd != nil {
+			a.o.OnEnd("embedded engine lost its port: " + err.Error())
 		}
 		if time.Since(began) > backoffMax {
 			wait = backoffMin

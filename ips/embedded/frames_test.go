@@ -145,7 +145,7 @@ func checkEVE(t *testing.T, file string) {
 
 func TestProbesAreNotInspected(t *testing.T) {
 	b := newScripted(t, Options{}, func([]byte) engine.Verdict { return engine.Verdict{Action: engine.Drop} })
-	f := probe.Frame(7, [8]byte{1}, 2, 100, 1)
+	f := probe.Probe{Seq: 7, Nonce: [8]byte{1}, Format: probe.Format{Origin: 2, VLAN: 100}, Attachment: 1}.Frame()
 	got := b.through(f, fromUplink(1, raw(60, 0x88b5)))
 	if len(got) != 1 || !bytes.Equal(got[0], f) {
 		t.Errorf("got %x, want the probe alone", got)
@@ -162,7 +162,7 @@ func TestStuckWorkerKeepsProbes(t *testing.T) {
 	a := newAttachment(t, Options{})
 	w, other := &worker{a: a}, &worker{a: a}
 	w.all = []*worker{w, other}
-	f := probe.Frame(7, [8]byte{1}, 2, 100, 1)
+	f := probe.Probe{Seq: 7, Nonce: [8]byte{1}, Format: probe.Format{Origin: 2, VLAN: 100}, Attachment: 1}.Frame()
 	now := time.Now()
 	for _, tc := range []struct {
 		name  string

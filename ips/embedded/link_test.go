@@ -165,7 +165,8 @@ func TestOtherLinksAreLeftAlone(t *testing.T) {
 }
 
 func TestLinkDeletedIsMadeAgain(t *testing.T) {
-	b := newBench(t, Options{})
+	ends := make(chan string, 8)
+	b := newBench(t, Options{OnEnd: func(reason string) { ends <- reason }})
 	f := fromUplink(1, raw(60, 0x88b5))
 	for range 3 {
 		if got := b.through(f); len(got) != 1 {
@@ -179,6 +180,9 @@ func TestLinkDeletedIsMadeAgain(t *testing.T) {
 			l, err := link.ByName(b.a.Port())
 			return err == nil && l != nil && l.Attrs().Index != old.Attrs().Index && b.a.Stats().Running
 		})
+		if len(ends) == 0 || !strings.Contains(<-ends, "lost its port") {
+			t.Error("nobody was told")
+		}
 		b.plug()
 	}
 	if s := b.a.Stats(); s.In != 3 || s.Out != 3 {

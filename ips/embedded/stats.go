@@ -12,7 +12,7 @@ import (
 )
 
 // Stats counts since New. Every frame that came in is in just one of Dropped,
-// Rejected, QueueDropped, Foreign, ProbesKept, Panics, Unsent, Out or Held; Resets
+// Rejected, QueueDropped, Foreign, ProbesKept, Canaries, Panics, Unsent, Out or Held; Resets
 // are in Out or Unsent too.
 type Stats struct {
 	Running bool // Run has its links and sockets
@@ -21,6 +21,7 @@ type Stats struct {
 	Out           uint64 // frames given back, resets included
 	Probes        uint64 // of In: the controller's own
 	ProbesKept    uint64 // of Probes: not given back, because a worker was stuck
+	Canaries      uint64 // of Probes: not given back, because the canary's rule says so
 	Dropped       uint64 // by a rule
 	Rejected      uint64 // by a rule, with resets
 	Resets        uint64 // frames made for Rejected
@@ -41,14 +42,14 @@ type Stats struct {
 }
 
 type counters struct {
-	in, out, probes, stuck, dropped, rejected, resets, queueDropped, foreign, unsent, alerts, panics atomic.Uint64
+	in, out, probes, stuck, canaries, dropped, rejected, resets, queueDropped, foreign, unsent, alerts, panics atomic.Uint64
 }
 
 // Stats gives the counters.
 func (a *Attachment) Stats() Stats {
 	s := Stats{
 		In: a.count.in.Load(), Out: a.count.out.Load(), Probes: a.count.probes.Load(),
-		ProbesKept: a.count.stuck.Load(), Dropped: a.count.dropped.Load(), Rejected: a.count.rejected.Load(), Resets: a.count.resets.Load(),
+		ProbesKept: a.count.stuck.Load(), Canaries: a.count.canaries.Load(), Dropped: a.count.dropped.Load(), Rejected: a.count.rejected.Load(), Resets: a.count.resets.Load(),
 		QueueDropped: a.count.queueDropped.Load(), Held: uint64(a.holder.len()),
 		Foreign: a.count.foreign.Load(), Unsent: a.count.unsent.Load(),
 		Alerts: a.count.alerts.Load(), Panics: a.count.panics.Load(),

@@ -14,6 +14,7 @@ import (
 
 const (
 	carrierTPID = 0x8100
+	etherIPv4   = 0x0800
 	atTPID      = 12
 	atTCI       = 14
 	carrierEnd  = 16 + 2 // and the ethertype behind the tag
@@ -108,6 +109,7 @@ func (w *worker) judge(frame []byte, now time.Time) {
 // probe gives a probe back through the same socket, ring and goroutine as any
 // frame: that is what it probes. All probes hash to one worker, so that one
 // speaks for the others too: while any is stuck, the probe does not come back.
+// A canary the engine judges like any packet, but nobody is told.
 func (w *worker) probe(frame []byte, now time.Time) {
 	w.a.count.probes.Add(1)
 	for _, o := range w.all {
@@ -116,7 +118,22 @@ func (w *worker) probe(frame []byte, now time.Time) {
 			return
 		}
 	}
+	if isPacket(frame) && w.engine.Inspect(frame, now).Action != engine.Pass {
+		w.a.count.canaries.Add(1)
+		return
+	}
 	w.out = append(w.out, frame)
+}
+
+// isPacket tells whether a frame with a carrier tag, and at most one of its own,
+// has an IPv4 packet in it. Among probes those are the canary and its twin; the
+// others pass whatever the rules say.
+func isPacket(frame []byte) bool {
+	at := carrierEnd - 2
+	if binary.BigEndian.Uint16(frame[at:]) == carrierTPID {
+		at += 4
+	}
+	return len(frame) >= at+2 && binary.BigEndian.Uint16(frame[at:]) == etherIPv4
 }
 
 func (w *worker) pass(frame []byte, v engine.Verdict, now time.Time) {

@@ -75,7 +75,7 @@ func TestPrefilter(t *testing.T) {
 			patterns[string(p)] = true
 			fmt.Fprintf(&text, "alert ip any any -> any any (content:\"%s\"; sid:%d;)\n", p, sid+1)
 		}
-		c := compile(load(t, text.String()))
+		c := compile(&rules.Set{}, load(t, text.String()))
 		in := make([]byte, 60)
 		for i := range in {
 			in[i] = "abcABC"[rng.IntN(6)]

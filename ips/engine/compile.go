@@ -14,11 +14,15 @@ import (
 // compiled is a rule set made ready. It is read-only and shared by all workers.
 type compiled struct {
 	rules    []compiledRule // in the order they are judged
+	builtIn  int            // rules of Options.BuiltIn: the first ones
 	trie     *ahocorasick.Trie
 	windows  [][]int32 // by the trie's number of a pattern: the rules whose fast pattern contains it
 	groups   [groupCount]group
 	joinable bool // some rule may match across TCP segments
 }
+
+// operators is the number of rules that are not built in.
+func (c *compiled) operators() int { return len(c.rules) - c.builtIn }
 
 // compiledRule is a rule with what is worked out once.
 type compiledRule struct {
@@ -54,15 +58,15 @@ type group struct {
 // maxIndexedPorts is how many ports a rule may list to be found by port; one with more is tried on every packet.
 const maxIndexedPorts = 64
 
-// compile makes a rule set ready.
-func compile(set *rules.Set) *compiled {
-	c := &compiled{rules: make([]compiledRule, len(set.Rules))}
-	for i, r := range set.Rules {
-		c.rules[i] = compileRule(r)
-		c.joinable = c.joinable || c.rules[i].joinable
+// compile makes a rule set ready, behind rules that are judged before all of it.
+func compile(builtIn, set *rules.Set) *compiled {
+	c := &compiled{builtIn: len(builtIn.Rules), rules: make([]compiledRule, 0, len(builtIn.Rules)+len(set.Rules))}
+	for _, r := range slices.Concat(builtIn.Rules, set.Rules) {
+		c.rules = append(c.rules, compileRule(r))
+		c.joinable = c.joinable || c.rules[len(c.rules)-1].joinable
 	}
 	// Suricata's default action-order, then priority, then the order of the files.
-	slices.SortStableFunc(c.rules, func(a, b compiledRule) int {
+	slices.SortStableFunc(c.rules[c.builtIn:], func(a, b compiledRule) int {
 		return cmp.Or(cmp.Compare(b.Action, a.Action), cmp.Compare(a.Priority, b.Priority))
 	})
 	c.prefilter()

@@ -44,6 +44,9 @@ const (
 // maxInnerTags is how many VLAN tags may lie inside the carrier tag, the number that Suricata looks through as well.
 const maxInnerTags = 2
 
+// ProbeBit is the bit of the carrier tag's PCP that tells a probe of the controller's from a frame of the network.
+const ProbeBit = 4
+
 // layer is how far a frame could be decoded.
 type layer uint8
 
@@ -58,6 +61,7 @@ const (
 type packet struct {
 	meta    Meta
 	carrier bool   // the frame has a carrier tag
+	probe   bool   // the controller's own, by the carrier tag's PCP
 	inner   uint32 // VIDs of the inner tags, 12 bits each
 	l3      int    // IP header, valid for layerIP
 	l4      int    // header behind the IP headers; the payload when meta.L4 is not set
@@ -85,6 +89,7 @@ func (p *packet) decode(frame []byte) layer {
 		}
 		tci := binary.BigEndian.Uint16(frame[14:])
 		p.carrier, m.Origin, m.VLAN = true, uint8(tci>>13), tci&0xfff
+		p.probe = m.Origin&ProbeBit != 0
 		m.EtherType = binary.BigEndian.Uint16(frame[16:])
 		at = 18
 	}

@@ -19,11 +19,16 @@ const (
 type Options struct {
 	MaxConnections int // connections remembered at once, the one silent for longest forgotten first; default 65536
 	MaxThresholds  int // counters of threshold rules at once, likewise; default 16384
+
+	// BuiltIn is rules for the controller's own probes, which are frames with ProbeBit in the carrier tag's PCP: judged
+	// before all others, in their order, and the first that matches decides. No other frame is judged by them.
+	BuiltIn *rules.Set
 }
 
 // Engine is a compiled rule set and the state of the connections that went by. Its methods may be called from any
 // goroutine.
 type Engine struct {
+	builtIn    *rules.Set
 	inForce    atomic.Pointer[compiled]
 	conns      *connTable
 	thresholds *thresholds
@@ -40,14 +45,17 @@ func New(set *rules.Set, o Options) *Engine {
 	if o.MaxThresholds <= 0 {
 		o.MaxThresholds = defaultThresholds
 	}
-	e := &Engine{conns: newConnTable(o.MaxConnections), thresholds: newThresholds(o.MaxThresholds)}
+	if o.BuiltIn == nil {
+		o.BuiltIn = &rules.Set{}
+	}
+	e := &Engine{builtIn: o.BuiltIn, conns: newConnTable(o.MaxConnections), thresholds: newThresholds(o.MaxThresholds)}
 	e.Replace(set)
 	return e
 }
 
 // Replace puts another rule set in force; it takes as long as New, and frames are judged meanwhile. Frames being judged
 // finish with the old set. Connections, what is dropped and bypassed of them, and the counters of thresholds stay.
-func (e *Engine) Replace(set *rules.Set) { e.inForce.Store(compile(set)) }
+func (e *Engine) Replace(set *rules.Set) { e.inForce.Store(compile(e.builtIn, set)) }
 
 // NewWorker makes the scratch memory that one goroutine needs to judge frames. A worker counts in Stats for as long as
 // the engine lives, so make one per goroutine, not one per frame.
@@ -70,7 +78,7 @@ type counters struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{
 		Connections: e.conns.size(), Evicted: e.conns.evict.Load(),
-		Rules: uint64(len(e.inForce.Load().rules)),
+		Rules: uint64(e.inForce.Load().operators()),
 	}
 	s.Thresholds, s.ThresholdsEvicted = e.thresholds.size()
 	e.mu.Lock()

@@ -55,7 +55,9 @@ func (w *Worker) Inspect(frame []byte, now time.Time) Verdict {
 		w.judge(frame, now, &v)
 	}
 	v.Meta = w.packet.meta
-	w.counters.count(&v, frame)
+	if !w.packet.probe {
+		w.counters.count(&v, frame)
+	}
 	return v
 }
 
@@ -75,6 +77,11 @@ func (w *Worker) use(set *compiled) {
 // judge judges an IP packet.
 func (w *Worker) judge(frame []byte, now time.Time, v *Verdict) {
 	p := &w.packet
+	if p.probe {
+		w.gather(frame[p.payload:p.end], nil)
+		w.evaluate(frame, now, v)
+		return
+	}
 	if p.meta.Fragment {
 		w.counters.fragments.Add(1)
 	}
@@ -92,7 +99,7 @@ func (w *Worker) judge(frame []byte, now time.Time, v *Verdict) {
 			return
 		}
 	}
-	if len(w.set.rules) == 0 {
+	if w.set.operators() == 0 {
 		return
 	}
 	w.gather(frame[p.payload:p.end], carried)
@@ -165,7 +172,8 @@ func (w *Worker) evaluate(frame []byte, now time.Time, v *Verdict) {
 	w.alerts, w.changes = w.alerts[:0], w.changes[:0]
 	for _, i := range w.candidates {
 		r := &w.set.rules[i]
-		if !w.header(r) || !w.contents(r) {
+		builtIn := int(i) < w.set.builtIn
+		if builtIn && !w.packet.probe || !w.header(r) || !w.contents(r) {
 			continue
 		}
 		report := outcomeReport
@@ -179,6 +187,9 @@ func (w *Worker) evaluate(frame []byte, now time.Time, v *Verdict) {
 			break
 		}
 		w.act(r, report, v)
+		if builtIn {
+			break
+		}
 	}
 	if len(w.alerts) > 0 {
 		v.Alerts = w.alerts

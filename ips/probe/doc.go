@@ -3,7 +3,8 @@
 // Package probe decides whether an IPS attachment is up, from frames that are
 // sent into it and come back.
 //
-// It owns the form of a probe frame and the judgement (Tracker). An IPS
+// It owns the forms of probe frames, the choice among them, and the judgement:
+// of what comes back (Tracker), and of whether rules are applied (Detector). An IPS
 // can die without any link going down, so only a frame that went through it
 // tells that it lives; and it may let go of old frames when it wakes up, so
 // only a frame that comes back in time counts.

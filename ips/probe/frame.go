@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 )
 
 // EtherType of a probe inside its carrier tag: "Local Experimental Ethertype 1"
@@ -20,7 +21,8 @@ const EtherType = 0x88b5
 const Flag = 4
 
 // Length is the length of a probe frame in bytes, carrier tag included and FCS
-// not: what the shortest Ethernet frame has with one tag more.
+// not: what the shortest Ethernet frame has with one tag more. A tag of the
+// probe's own comes on top.
 const Length = 64
 
 // Layout of a probe frame; numbers are big-endian:
@@ -28,30 +30,39 @@ const Length = 64
 //	 0  destination, source
 //	12  0x8100, TCI: PCP = Flag + origin, DEI 0, VID = VLAN
 //	16  EtherType
-//	18  magic and version
-//	22  sequence number
-//	30  nonce
-//	38  attachment
-//	40  zero
-//	44  check: 16 bytes of HMAC-SHA256, keyed with the nonce, over all before it
+//	18  body
 //	60  zero
+//
+// With a tag of its own, 0x8100 and VID = VLAN lie before the EtherType. In a
+// canary and its twin, IPv4, UDP and the engine's text do, in the EtherType's
+// place. The body:
+//
+//	 0  magic and version
+//	 4  sequence number
+//	12  nonce
+//	20  attachment
+//	22  kind, three bytes zero
+//	26  check: 16 bytes of HMAC-SHA256, keyed with the nonce, over all before it
 const (
-	atSource     = 6
-	atTPID       = 12
-	atTCI        = 14
-	atType       = 16
-	atMagic      = 18
-	atSeq        = 22
-	atNonce      = 30
-	atAttachment = 38
-	atCheck      = 44
-	checkEnd     = atCheck + 16
+	atSource = 6
+	atTPID   = 12
+	atTCI    = 14
+	atInner  = 16 // what lies inside the carrier tag
+	tagLen   = 4
+
+	inSeq        = 4
+	inNonce      = 12
+	inAttachment = 20
+	inKind       = 22
+	inCheck      = 26
+	bodyLen      = inCheck + 16
 )
 
 const (
-	tpid  = 0x8100
-	magic = 0x6f666301 // "ofc", version 1
-	dei   = 1 << 12
+	tpid     = 0x8100
+	typeIPv4 = 0x0800
+	magic    = 0x6f666301 // "ofc", version 1
+	dei      = 1 << 12
 )
 
 // Destination is the address that every probe is sent to: locally administered
@@ -69,32 +80,121 @@ var ErrNotProbe = errors.New("not a probe frame")
 // wrong: it was changed on its way, carrier tag included, or made up.
 var ErrChanged = errors.New("probe frame was changed")
 
-// Probe is what a probe frame says.
-type Probe struct {
-	Seq        uint64
-	Nonce      [8]byte // random, one per run of the controller: of another run is of no use
-	Origin     uint8   // 1 uplink, 2 trunk, 3 local
-	VLAN       uint16  // 0 is the untagged network
-	Attachment uint16
+// Kind tells what a probe is for.
+type Kind uint8
+
+// The kinds of probes.
+const (
+	Plain  Kind = iota // must come back
+	Canary             // a packet that the engine's own rule drops
+	Twin               // one like it that must come back
+)
+
+// Format is the form that a probe has among those of the network's frames.
+type Format struct {
+	Origin uint8  // 1 uplink, 2 trunk, 3 local
+	VLAN   uint16 // 0 is the untagged network
+	Tagged bool   // with a tag of its own inside the carrier tag
 }
 
-// Frame writes a probe of Length bytes, to be sent as it is. The nonce keys the
-// check and should be random, so that no guest can guess it. Of origin two bits
-// are used and of vlan twelve.
-func Frame(seq uint64, nonce [8]byte, origin uint8, vlan uint16, attachment uint16) []byte {
-	f := make([]byte, Length)
+// String names the format as status shows it.
+func (f Format) String() string {
+	origin := [4]string{"none", "uplink", "trunk", "local"}[f.Origin&3]
+	switch {
+	case f.Tagged:
+		return fmt.Sprintf("%s, VLAN %d tagged", origin, f.VLAN)
+	case f.VLAN != 0:
+		return fmt.Sprintf("%s, VLAN %d untagged", origin, f.VLAN)
+	}
+	return origin + ", untagged"
+}
+
+// Probe is what a probe frame says.
+type Probe struct {
+	Format
+	Seq        uint64
+	Nonce      [8]byte // random, one per run of the controller: of another run is of no use
+	Attachment uint16
+	Kind       Kind
+}
+
+// Frame writes a probe of the kind Plain, to be sent as it is. The nonce keys
+// the check and should be random, so that no guest can guess it. Of the origin
+// two bits are used and of the VLAN twelve.
+func (p Probe) Frame() []byte {
+	f := binary.BigEndian.AppendUint16(p.head(), EtherType)
+	f = p.appendBody(f)
+	return append(f, 0, 0, 0, 0) // to Length
+}
+
+// Addresses of the canary and its twin: documentation addresses (RFC 5737), so
+// that they are nobody's.
+const canaryPort = 9999
+
+func canaryEnds() (src, dst [4]byte) {
+	return netip.MustParseAddr("192.0.2.1").As4(), netip.MustParseAddr("192.0.2.2").As4()
+}
+
+// maxText bounds the text that an engine's rule looks for.
+const maxText = 256
+
+// Packet writes a probe of the kind Canary or Twin: a UDP packet from 192.0.2.1
+// to 192.0.2.2 port 9999 that begins with the text which the engine's rule looks
+// for. The source port goes with the sequence number, so that in the long run
+// each of the engine's threads gets some. Text beyond 256 bytes is cut.
+func (p Probe) Packet(text []byte) []byte {
+	text = text[:min(len(text), maxText)]
+	const ipLen, udpLen = 20, 8
+	payload := len(text) + bodyLen
+	f := binary.BigEndian.AppendUint16(p.head(), typeIPv4)
+	ip := len(f)
+	f = append(f, 0x45, 0)
+	f = binary.BigEndian.AppendUint16(f, uint16(ipLen+udpLen+payload))
+	f = binary.BigEndian.AppendUint16(f, uint16(p.Seq))
+	f = append(f, 0, 0, 64, 17, 0, 0) // no fragment, TTL, UDP, no checksum yet
+	src, dst := canaryEnds()
+	f = append(append(f, src[:]...), dst[:]...)
+	binary.BigEndian.PutUint16(f[ip+10:], ^sum(f[ip:]))
+	f = binary.BigEndian.AppendUint16(f, 0xc000|uint16(p.Seq&0x3fff)) // a dynamic port (RFC 6335, section 6)
+	f = binary.BigEndian.AppendUint16(f, canaryPort)
+	f = binary.BigEndian.AppendUint16(f, uint16(udpLen+payload))
+	f = append(f, 0, 0) // no checksum (RFC 768)
+	return p.appendBody(append(f, text...))
+}
+
+// sum is the Internet checksum's sum (RFC 1071) of an even number of bytes.
+func sum(b []byte) uint16 {
+	var s uint32
+	for i := 0; i < len(b); i += 2 {
+		s += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	for s>>16 != 0 {
+		s = s>>16 + s&0xffff
+	}
+	return uint16(s)
+}
+
+// head writes the addresses and tags.
+func (p Probe) head() []byte {
+	f := make([]byte, 0, 2*Length)
 	dst, src := Destination(), Source()
-	copy(f, dst[:])
-	copy(f[atSource:], src[:])
-	binary.BigEndian.PutUint16(f[atTPID:], tpid)
-	binary.BigEndian.PutUint16(f[atTCI:], uint16(Flag|origin&3)<<13|vlan&0xfff)
-	binary.BigEndian.PutUint16(f[atType:], EtherType)
-	binary.BigEndian.PutUint32(f[atMagic:], magic)
-	binary.BigEndian.PutUint64(f[atSeq:], seq)
-	copy(f[atNonce:], nonce[:])
-	binary.BigEndian.PutUint16(f[atAttachment:], attachment)
-	copy(f[atCheck:checkEnd], check(f))
+	f = append(append(f, dst[:]...), src[:]...)
+	f = binary.BigEndian.AppendUint16(f, tpid)
+	f = binary.BigEndian.AppendUint16(f, uint16(Flag|p.Origin&3)<<13|p.VLAN&0xfff)
+	if p.Tagged {
+		f = binary.BigEndian.AppendUint16(f, tpid)
+		f = binary.BigEndian.AppendUint16(f, p.VLAN&0xfff)
+	}
 	return f
+}
+
+func (p Probe) appendBody(f []byte) []byte {
+	f = binary.BigEndian.AppendUint32(f, magic)
+	f = binary.BigEndian.AppendUint64(f, p.Seq)
+	f = append(f, p.Nonce[:]...)
+	f = binary.BigEndian.AppendUint16(f, p.Attachment)
+	f = append(f, byte(p.Kind), 0, 0, 0)
+	return append(f, check(f, p.Nonce)...)
 }
 
 // Parse reads a probe with its carrier tag. The errors wrap ErrNotProbe,
@@ -102,34 +202,65 @@ func Frame(seq uint64, nonce [8]byte, origin uint8, vlan uint16, attachment uint
 // behind the check are padding. The caller compares the nonce with its own: a
 // frame of another run, or one that was made up, has another.
 func Parse(frame []byte) (Probe, error) {
-	if len(frame) < atSeq || binary.BigEndian.Uint16(frame[atTPID:]) != tpid ||
-		binary.BigEndian.Uint16(frame[atType:]) != EtherType || binary.BigEndian.Uint32(frame[atMagic:]) != magic {
+	at, tagged := bodyAt(frame)
+	if at == 0 || len(frame) < at+inSeq || binary.BigEndian.Uint32(frame[at:]) != magic {
 		return Probe{}, fmt.Errorf("frame of %d bytes: %w", len(frame), ErrNotProbe)
 	}
-	if len(frame) < checkEnd {
+	if len(frame) < at+bodyLen {
 		return Probe{}, fmt.Errorf("probe frame of %d bytes: %w", len(frame), io.ErrUnexpectedEOF)
 	}
-	tci := binary.BigEndian.Uint16(frame[atTCI:])
+	tci, body := binary.BigEndian.Uint16(frame[atTCI:]), frame[at:]
 	p := Probe{
-		Seq:        binary.BigEndian.Uint64(frame[atSeq:]),
-		Nonce:      [8]byte(frame[atNonce:]),
-		Origin:     uint8(tci >> 13 & 3),
-		VLAN:       tci & 0xfff,
-		Attachment: binary.BigEndian.Uint16(frame[atAttachment:]),
+		Format:     Format{Origin: uint8(tci >> 13 & 3), VLAN: tci & 0xfff, Tagged: tagged},
+		Seq:        binary.BigEndian.Uint64(body[inSeq:]),
+		Nonce:      [8]byte(body[inNonce:]),
+		Attachment: binary.BigEndian.Uint16(body[inAttachment:]),
+		Kind:       Kind(body[inKind]),
 	}
-	if tci>>13&Flag == 0 || !hmac.Equal(frame[atCheck:checkEnd], check(frame)) {
+	if tci>>13&Flag == 0 || !hmac.Equal(body[inCheck:bodyLen], check(frame[:at+inCheck], p.Nonce)) {
 		return Probe{}, fmt.Errorf("sequence number %d: %w", p.Seq, ErrChanged)
 	}
 	return p, nil
 }
 
-// check gives the check of a frame. The tag's DEI bit is left out of it: Open
-// vSwitch's userspace datapath clears that bit on receive.
-func check(f []byte) []byte {
-	var head [atCheck]byte
-	copy(head[:], f)
-	binary.BigEndian.PutUint16(head[atTCI:], binary.BigEndian.Uint16(f[atTCI:])&^dei)
-	m := hmac.New(sha256.New, f[atNonce:atAttachment])
-	m.Write(head[:])
-	return m.Sum(nil)[:checkEnd-atCheck]
+// bodyAt finds the body of a frame with a carrier tag, 0 for none.
+func bodyAt(frame []byte) (at int, tagged bool) {
+	const ipLen, udpLen = 20, 8
+	at = atInner
+	if len(frame) < at+2 || binary.BigEndian.Uint16(frame[atTPID:]) != tpid {
+		return 0, false
+	}
+	if binary.BigEndian.Uint16(frame[at:]) == tpid {
+		at, tagged = at+tagLen, true
+		if len(frame) < at+2 {
+			return 0, false
+		}
+	}
+	switch binary.BigEndian.Uint16(frame[at:]) {
+	case EtherType:
+		return at + 2, tagged
+	case typeIPv4:
+		at += 2
+		if len(frame) < at+ipLen+udpLen {
+			return 0, false
+		}
+		end := at + int(binary.BigEndian.Uint16(frame[at+2:]))
+		if end < at+ipLen+udpLen+bodyLen || end > len(frame) {
+			return 0, false
+		}
+		return end - bodyLen, tagged
+	}
+	return 0, false
+}
+
+// check gives the check of all that lies before it. The carrier tag's DEI bit is
+// left out of it: Open vSwitch's userspace datapath clears that bit on receive.
+func check(before []byte, nonce [8]byte) []byte {
+	var tci [2]byte
+	binary.BigEndian.PutUint16(tci[:], binary.BigEndian.Uint16(before[atTCI:])&^dei)
+	m := hmac.New(sha256.New, nonce[:])
+	m.Write(before[:atTCI])
+	m.Write(tci[:])
+	m.Write(before[atTCI+2:])
+	return m.Sum(nil)[:bodyLen-inCheck]
 }

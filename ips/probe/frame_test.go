@@ -5,8 +5,10 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -14,12 +16,12 @@ var testNonce = [8]byte{1, 2, 3, 4, 5, 6, 7, 8}
 
 func TestFrameRoundTrip(t *testing.T) {
 	for _, want := range []Probe{
-		{Seq: 0, Origin: 1},
-		{Seq: 1, Nonce: testNonce, Origin: 2, VLAN: 4094, Attachment: 7},
-		{Seq: 1<<64 - 1, Nonce: testNonce, Origin: 3, VLAN: 1, Attachment: 65535},
-		{Seq: 5, Nonce: testNonce, Origin: 0, VLAN: 4095},
+		{Seq: 0, Format: Format{Origin: 1}},
+		{Seq: 1, Nonce: testNonce, Format: Format{Origin: 2, VLAN: 4094}, Attachment: 7},
+		{Seq: 1<<64 - 1, Nonce: testNonce, Format: Format{Origin: 3, VLAN: 1}, Attachment: 65535},
+		{Seq: 5, Nonce: testNonce, Format: Format{Origin: 0, VLAN: 4095}},
 	} {
-		f := Frame(want.Seq, want.Nonce, want.Origin, want.VLAN, want.Attachment)
+		f := want.Frame()
 		if len(f) < 60 || f[0]&3 != 2 || f[6]&3 != 2 {
 			t.Errorf("%+v: %d bytes, addresses % x: want 60 or more and locally administered unicast", want, len(f), f[:12])
 		}
@@ -30,7 +32,7 @@ func TestFrameRoundTrip(t *testing.T) {
 			t.Errorf("%+v: ethertype % x", want, f[16:18])
 		}
 		for name, frame := range map[string][]byte{
-			"as sent": f, "padded": append(bytes.Clone(f), 0, 0, 0, 0), "padding cut": f[:checkEnd],
+			"as sent": f, "padded": append(bytes.Clone(f), 0, 0, 0, 0), "padding cut": f[:Length-4],
 		} {
 			if got, err := Parse(frame); err != nil || got != want {
 				t.Errorf("%s: got %+v, %v; want %+v", name, got, err, want)
@@ -40,7 +42,7 @@ func TestFrameRoundTrip(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	good := Frame(9, testNonce, 1, 100, 3)
+	good := Probe{Seq: 9, Nonce: testNonce, Format: Format{Origin: 1, VLAN: 100}, Attachment: 3}.Frame()
 	with := func(at int, v ...byte) []byte {
 		f := bytes.Clone(good)
 		copy(f[at:], v)
@@ -57,7 +59,7 @@ func TestParseRefuses(t *testing.T) {
 		{"0x88a8", with(12, 0x88, 0xa8), ErrNotProbe},
 		{"another ethertype", with(16, 8, 0), ErrNotProbe},
 		{"another version", with(21, 2), ErrNotProbe},
-		{"cut short", good[:checkEnd-1], io.ErrUnexpectedEOF},
+		{"cut short", good[:Length-5], io.ErrUnexpectedEOF},
 		{"PCP of a network's frame", with(14, 1<<5), ErrChanged},
 		{"another origin", with(14, 6<<5), ErrChanged},
 		{"another VID", with(15, 101), ErrChanged},
@@ -77,10 +79,68 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// A probe with a tag of its own, a canary and a twin are read as they were
+// written, and any one byte that is changed is noticed, but for the DEI bit.
+func TestForms(t *testing.T) {
+	base := Probe{Seq: 77, Nonce: testNonce, Format: Format{Origin: 2, VLAN: 20}, Attachment: 1}
+	inner, canary, twin := base, base, base
+	inner.Tagged = true
+	canary.Kind = Canary
+	twin.Kind, twin.Tagged = Twin, true
+	for _, c := range []struct {
+		name string
+		want Probe
+		f    []byte
+		size int
+		head string // behind the carrier tag
+	}{
+		{"tag", inner, inner.Frame(), Length + 4, "8100001488b5"},
+		{"canary", canary, canary.Packet([]byte("text")), 18 + 28 + 4 + bodyLen, "08004500004a"},
+		{"twin", twin, twin.Packet([]byte("text")), 22 + 28 + 4 + bodyLen, "8100001408004500"},
+	} {
+		got, err := Parse(c.f)
+		if err != nil || got != c.want {
+			t.Errorf("%s: got %+v, %v; want %+v", c.name, got, err, c.want)
+		}
+		if len(c.f) != c.size || !strings.HasPrefix(hex.EncodeToString(c.f[16:]), c.head) {
+			t.Errorf("%s: %d bytes % x, want %d", c.name, len(c.f), c.f, c.size)
+		}
+		for i := range c.f {
+			if c.want.Kind == Plain && i >= len(c.f)-4 {
+				break // padding
+			}
+			bad := bytes.Clone(c.f)
+			bad[i] ^= 1
+			if got, err := Parse(bad); err == nil {
+				t.Errorf("%s: byte %d changed: %+v", c.name, i, got)
+			}
+		}
+	}
+	if f := canary.Packet([]byte("text")); sum(f[18:38]) != 0xffff {
+		t.Errorf("checksum of the IP header: % x", f[18:38])
+	}
+}
+
+func TestFormatNames(t *testing.T) {
+	for want, f := range map[string]Format{
+		"uplink, untagged":         {Origin: 1},
+		"trunk, VLAN 20 tagged":    {Origin: 2, VLAN: 20, Tagged: true},
+		"local, VLAN 30 untagged":  {Origin: 3, VLAN: 30},
+		"none, VLAN 4095 untagged": {Origin: 4, VLAN: 4095},
+	} {
+		if got := f.String(); got != want {
+			t.Errorf("%+v: %q, want %q", f, got, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
+	p := Probe{Seq: 1, Nonce: testNonce, Format: Format{Origin: 1, VLAN: 100}, Attachment: 3}
 	f.Add([]byte(nil))
-	f.Add(Frame(1, testNonce, 1, 100, 3))
-	f.Add(Frame(1, testNonce, 1, 100, 3)[:50])
+	f.Add(p.Frame())
+	f.Add(p.Frame()[:50])
+	p.Tagged, p.Kind = true, Canary
+	f.Add(p.Packet([]byte("a text")))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		p, err := Parse(frame)
 		if err != nil {
@@ -89,9 +149,10 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		again, err := Parse(Frame(p.Seq, p.Nonce, p.Origin, p.VLAN, p.Attachment))
-		if err != nil || again != p {
-			t.Errorf("%+v became %+v, %v", p, again, err)
+		for _, f := range [][]byte{p.Frame(), p.Packet([]byte("a text"))} {
+			if again, err := Parse(f); err != nil || again != p {
+				t.Errorf("%+v became %+v, %v", p, again, err)
+			}
 		}
 	})
 }

@@ -12,9 +12,10 @@ type State uint8
 
 // The states of an attachment.
 const (
-	Unknown State = iota // no verdict yet
-	Up
-	Down
+	Unknown  State = iota // no verdict yet
+	Up                    // probes come back
+	Down                  // they do not
+	Degraded              // they do, but something is wrong all the same
 )
 
 // String gives the state as status shows it.
@@ -24,16 +25,21 @@ func (s State) String() string {
 		return "up"
 	case Down:
 		return "down"
+	case Degraded:
+		return "degraded"
 	}
 	return "unknown"
 }
 
-// Config says how often is probed and how quickly is judged.
+// Config says how often is probed, in which formats, and how quickly is judged.
 type Config struct {
 	Interval  time.Duration // between two probes
 	Timeout   time.Duration // a probe that is not back before it is lost
 	DownAfter int           // so many losses in a row take the attachment down
 	UpAfter   int           // so many returns in a row take it up
+	Slow      time.Duration // a longer round trip is slow; 0: none is
+	HoldDown  time.Duration // the longest that an attachment which fails often must give probes back before it is up; 0: UpAfter always
+	Formats   []Format      // each once; none is the zero Format alone
 }
 
 // history is the number of probes that a Tracker remembers, to tell a late or
@@ -50,8 +56,10 @@ const (
 
 type sent struct {
 	seq     uint64
+	nth     uint64 // counted from 1
 	at      time.Time
 	outcome outcome
+	format  Format
 }
 
 // Counts are totals since the Tracker was made.
@@ -67,15 +75,30 @@ type Counts struct {
 // Tracker judges one attachment by its probes. It has no clock: times are
 // arguments and must not go back. It is for one goroutine at a time; use New.
 type Tracker struct {
-	cfg    Config
-	state  State
+	cfg   Config
+	state State  // Unknown, Up or Down
+	cause string // of state
+
+	shown  State // what State tells
 	reason string
 	since  time.Time
 
 	probes []sent // in the order sent, history at most
 	good   int    // returns in a row
 	bad    int    // losses in a row
+	run    int    // losses in a row, in the order sent
+	missed uint64 // the probe lost last
 	next   time.Time
+
+	formats   []formatHealth
+	picked    uint64 // probes sent
+	doubted   bool   // the last probe was of a format in doubt
+	surprised bool   // the last loss was of a format without doubt, and nothing has come back since
+	pace      pace
+	notes     [concerns]string
+
+	failures int       // each soon after the attachment came up
+	upSince  time.Time // zero before the first time
 
 	counts Counts
 	last   time.Duration
@@ -86,23 +109,37 @@ type Tracker struct {
 // is taken as 1. From Unknown the first verdict comes after UpAfter returns or
 // DownAfter losses in a row, as it does from Down and Up.
 func New(cfg Config, initial State) *Tracker {
+	t := &Tracker{state: initial, shown: initial, cause: "no verdict of a probe yet"}
+	t.reason = t.cause
+	t.configure(cfg)
+	return t
+}
+
+func (t *Tracker) configure(cfg Config) {
 	cfg.DownAfter, cfg.UpAfter = max(cfg.DownAfter, 1), max(cfg.UpAfter, 1)
-	return &Tracker{cfg: cfg, state: initial, reason: "no verdict of a probe yet"}
+	t.cfg = cfg
+	t.setFormats(cfg.Formats)
 }
 
 // Restart forgets the probes under way and goes on by another configuration:
 // verdict, reason and counts stay. It is for when probes were lost for a reason
 // that is not the attachment's.
 func (t *Tracker) Restart(cfg Config) {
-	cfg.DownAfter, cfg.UpAfter = max(cfg.DownAfter, 1), max(cfg.UpAfter, 1)
-	t.cfg, t.probes, t.good, t.bad, t.next = cfg, nil, 0, 0, time.Time{}
+	if cfg.Slow != t.cfg.Slow {
+		t.pace = pace{}
+	}
+	t.configure(cfg)
+	t.probes, t.good, t.bad, t.surprised, t.next = nil, 0, 0, false, time.Time{}
+	t.run, t.missed = 0, 0
+	t.show(t.since)
 }
 
 // Due tells whether the next probe should be sent; the first one is due at once.
 func (t *Tracker) Due(now time.Time) bool { return !now.Before(t.next) }
 
-// Sent says that a probe was sent. Sequence numbers must not come twice.
-func (t *Tracker) Sent(seq uint64, now time.Time) {
+// Sent says that a probe was sent, in the format that Pick gave. Sequence
+// numbers must not come twice.
+func (t *Tracker) Sent(seq uint64, f Format, now time.Time) {
 	t.Tick(now)
 	if t.since.IsZero() {
 		t.since = now
@@ -113,8 +150,12 @@ func (t *Tracker) Sent(seq uint64, now time.Time) {
 		}
 		t.probes = append(t.probes[:0], t.probes[1:]...)
 	}
-	t.probes = append(t.probes, sent{seq: seq, at: now})
+	t.picked++
+	t.probes = append(t.probes, sent{seq: seq, nth: t.picked, at: now, format: f})
 	t.counts.Sent++
+	if h := t.format(f); h != nil {
+		h.sent, t.doubted = t.picked, !h.sound()
+	}
 	// Counted from the due time, the rhythm does not drift with the delays of
 	// whoever sends; after a long pause it starts afresh.
 	if t.next = t.next.Add(t.cfg.Interval); !t.next.After(now) {
@@ -137,14 +178,24 @@ func (t *Tracker) Returned(seq uint64, now time.Time) {
 		p.outcome = returned
 	default:
 		p.outcome = returned
-		t.counts.Returned++
-		t.last = max(now.Sub(p.at), 0)
-		t.rtt.add(t.last)
-		t.good, t.bad = t.good+1, 0
-		if t.state != Up && t.good >= t.cfg.UpAfter {
-			t.enter(Up, fmt.Sprintf("%s in a row back, the last after %v", probes(t.good), t.last.Round(time.Microsecond)), now)
-		}
+		t.returned(p, now)
 	}
+}
+
+func (t *Tracker) returned(p *sent, now time.Time) {
+	t.counts.Returned++
+	t.last = max(now.Sub(p.at), 0)
+	t.rtt.add(t.last)
+	t.good, t.bad, t.surprised = t.good+1, 0, false
+	if h := t.format(p.format); h != nil {
+		h.returned(t.cfg.UpAfter)
+	}
+	if t.state == Up {
+		t.pace.judge(t.last, t.cfg)
+	} else if t.good >= t.needed() {
+		t.enter(Up, fmt.Sprintf("%s in a row back, the last after %v", probes(t.good), t.last.Round(time.Microsecond)), now)
+	}
+	t.show(now)
 }
 
 // Tick counts the probes that are not back in time. Call it at Next, or more
@@ -163,7 +214,7 @@ func (t *Tracker) Tick(now time.Time) {
 
 // State gives the verdict, the reason for it and since when it holds: the first
 // probe for the initial state.
-func (t *Tracker) State() (State, string, time.Time) { return t.state, t.reason, t.since }
+func (t *Tracker) State() (State, string, time.Time) { return t.shown, t.reason, t.since }
 
 // RTT gives the round trip of the last probe that came back in time, 0 if none
 // did, and the distribution of all.
@@ -186,17 +237,79 @@ func (t *Tracker) Next() time.Time {
 	return t.next
 }
 
+// Fail takes the attachment down at once, for a reason that needs no probe to be
+// known. What is under way is lost: an answer to it says nothing of now.
+func (t *Tracker) Fail(reason string, now time.Time) {
+	t.Tick(now)
+	for i := range t.probes {
+		if p := &t.probes[i]; p.outcome == pending {
+			p.outcome = lost
+			t.counts.Lost++
+		}
+	}
+	t.good, t.bad = 0, max(t.bad, t.cfg.DownAfter)
+	if t.state != Down {
+		t.enter(Down, reason, now)
+	}
+	t.cause = reason
+	t.show(now)
+}
+
+// lose counts a loss. The attachment is down only after losses in a row both as
+// they become known and as the probes were sent: where the time-out is longer
+// than the interval, returns that come late would otherwise let losses stand side
+// by side that have probes between them which did come back.
 func (t *Tracker) lose(p *sent, now time.Time) {
 	p.outcome = lost
 	t.counts.Lost++
 	t.bad, t.good = t.bad+1, 0
-	if t.state != Down && t.bad >= t.cfg.DownAfter {
-		t.enter(Down, fmt.Sprintf("%s in a row not back within %v", probes(t.bad), t.cfg.Timeout), now)
+	if p.nth != t.missed+1 {
+		t.run = 0
 	}
+	t.run, t.missed = t.run+1, p.nth
+	if h := t.format(p.format); h != nil {
+		t.surprised = t.state == Up && (t.surprised || h.sound())
+		h.lost(t.cfg.DownAfter, t.state == Up && len(t.formats) > 1)
+	}
+	if t.state != Down && min(t.bad, t.run) >= t.cfg.DownAfter {
+		t.enter(Down, fmt.Sprintf("%s in a row not back within %v", probes(min(t.bad, t.run)), t.cfg.Timeout), now)
+	}
+	t.show(now)
 }
 
-func (t *Tracker) enter(s State, reason string, now time.Time) {
-	t.state, t.reason, t.since = s, reason, now
+// enter changes the verdict. What was known of formats and pace belongs to the
+// state before.
+func (t *Tracker) enter(s State, cause string, now time.Time) {
+	switch {
+	case s == Up:
+		t.upSince = now
+	case t.state == Up:
+		t.failed(now)
+	}
+	if s == Down {
+		t.forgetFormats()
+		t.pace, t.notes = pace{}, [concerns]string{}
+	}
+	t.state, t.cause, t.surprised = s, cause, false
+}
+
+// show works out what State tells.
+func (t *Tracker) show(now time.Time) {
+	state, reason := t.state, t.cause
+	switch t.state {
+	case Up:
+		if why := t.wrong(); why != "" {
+			state, reason = Degraded, why
+		}
+	case Down:
+		if n := t.needed(); n > t.cfg.UpAfter {
+			reason += fmt.Sprintf("; failed %d times, each within %v of coming up: is up again after %s in a row back", t.failures, t.cfg.HoldDown, probes(n))
+		}
+	}
+	if state != t.shown {
+		t.shown, t.since = state, now
+	}
+	t.reason = reason
 }
 
 // find looks from the end: a return is mostly that of the last probe.

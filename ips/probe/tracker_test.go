@@ -27,7 +27,7 @@ func play(tr *Tracker, steps []step) {
 	for _, s := range steps {
 		switch s.do {
 		case "s":
-			tr.Sent(s.seq, ms(s.at))
+			tr.Sent(s.seq, tr.Pick(), ms(s.at))
 		case "r":
 			tr.Returned(s.seq, ms(s.at))
 		case "t":
@@ -95,7 +95,7 @@ func drive(tr *Tracker, from, until time.Time, delay time.Duration, alive func(t
 		tr.Tick(now)
 		if tr.Due(now) {
 			seq++
-			tr.Sent(seq, now)
+			tr.Sent(seq, tr.Pick(), now)
 			if at := now.Add(delay); alive(now) && alive(at) {
 				back = append(back, struct {
 					seq uint64
@@ -155,9 +155,9 @@ func TestRhythmDoesNotDrift(t *testing.T) {
 		if i > 0 {
 			sent = due.Add(7 * time.Millisecond)
 		}
-		tr.Sent(uint64(i), sent)
+		tr.Sent(uint64(i), tr.Pick(), sent)
 	}
-	tr.Sent(1000, ms(500_000)) // after a pause no burst
+	tr.Sent(1000, tr.Pick(), ms(500_000)) // after a pause no burst
 	if tr.Due(ms(500_499)) || !tr.Due(ms(500_500)) {
 		t.Error("after a pause the next probe is not due an interval later")
 	}
@@ -196,7 +196,7 @@ func TestAgreesWithModel(t *testing.T) {
 		}
 		initial := State(rnd.IntN(3))
 		tr := New(cfg, initial)
-		m := &model{cfg: cfg, state: initial, sent: map[uint64]time.Time{}, done: map[uint64]bool{}}
+		m := &model{cfg: cfg, state: initial, sent: map[uint64]time.Time{}, done: map[uint64]bool{}, missed: map[uint64]bool{}}
 		var seq uint64
 		now := epoch
 		for i := range 400 {
@@ -204,7 +204,7 @@ func TestAgreesWithModel(t *testing.T) {
 			switch rnd.IntN(5) {
 			case 0, 1:
 				seq++
-				tr.Sent(seq, now)
+				tr.Sent(seq, tr.Pick(), now)
 				m.send(seq, now)
 			case 2, 3:
 				s := seq - min(seq, uint64(rnd.IntN(6)))
@@ -231,6 +231,8 @@ type model struct {
 	order            []uint64
 	sent             map[uint64]time.Time
 	done             map[uint64]bool
+	missed           map[uint64]bool
+	run              int    // losses in a row, in the order sent
 	trail            []bool // outcomes in the order in which they became known
 	good, lost, void uint64
 }
@@ -255,6 +257,9 @@ func (m *model) expire(now time.Time) {
 	for _, seq := range m.order {
 		if !m.done[seq] && now.Sub(m.sent[seq]) >= m.cfg.Timeout {
 			m.lost++
+			m.missed[seq] = true
+			for m.run = 0; m.missed[seq-uint64(m.run)]; m.run++ {
+			}
 			m.outcome(seq, false)
 		}
 	}
@@ -266,7 +271,7 @@ func (m *model) outcome(seq uint64, good bool) {
 	if n := m.cfg.UpAfter; good && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], true) {
 		m.state = Up
 	}
-	if n := m.cfg.DownAfter; !good && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], false) {
+	if n := m.cfg.DownAfter; !good && m.run >= n && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], false) {
 		m.state = Down
 	}
 }
@@ -283,7 +288,7 @@ func all(trail []bool, want bool) bool {
 func TestMemoryIsBounded(t *testing.T) {
 	tr := New(Config{Interval: time.Millisecond, Timeout: time.Hour, DownAfter: 3, UpAfter: 2}, Up)
 	for i := range 10_000 {
-		tr.Sent(uint64(i), ms(i))
+		tr.Sent(uint64(i), tr.Pick(), ms(i))
 	}
 	if n := cap(tr.probes); n > 2*history {
 		t.Errorf("remembers %d probes, want %d at most", n, history)

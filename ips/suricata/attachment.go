@@ -4,6 +4,8 @@ package suricata
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -58,6 +60,7 @@ type Attachment struct {
 	canary  string
 	running atomic.Bool
 	ready   atomic.Bool
+	ends    sync.WaitGroup // waits for the ends of processes
 
 	// memoryMax is Options.MemoryMax, apart so that tests can lower it.
 	memoryMax uint64
@@ -114,9 +117,16 @@ func New(o Options) (*Attachment, error) {
 func (a *Attachment) Ports() [2]string { return PortNames(a.o.Name) }
 
 // Canary is the payload that the detection canary's rule drops in a UDP packet
-// from 192.0.2.1 to 192.0.2.2 port 9999; any other payload passes there. It is
-// random, and the same for as long as the run directory is.
+// from 192.0.2.1 to 192.0.2.2 port 9999. It is random, and the same for as long as
+// the run directory is.
 func (a *Attachment) Canary() []byte { return []byte(a.canary) }
+
+// Twin is a payload that passes there, whatever the operator's rules say. It
+// comes of the canary, as secret as that.
+func (a *Attachment) Twin() []byte {
+	h := sha256.Sum256([]byte("twin of " + a.canary))
+	return []byte(hex.EncodeToString(h[:canaryLen]))
+}
 
 // Ready tells whether the links are there. It says nothing of Suricata.
 func (a *Attachment) Ready() bool { return a.ready.Load() }

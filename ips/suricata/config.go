@@ -38,6 +38,7 @@ const (
 	FirstSID       = 1999900
 	SIDTooManyTags = FirstSID     // a frame with more tags than Suricata decodes
 	SIDCanary      = FirstSID + 1 // the canary of the detection
+	SIDTwin        = FirstSID + 2 // its twin, which passes
 	LastSID        = 1999999
 )
 
@@ -84,8 +85,9 @@ type settings struct {
 	Legs                          [2]leg
 	Threads, Ring, PacketSize     int
 	Mem                           memory
-	TooManyTags, CanarySID        int
-	Canary                        string
+	TooManyTags                   int
+	CanarySID, TwinSID            int
+	Canary, Twin                  string
 }
 
 // path is a file in the run directory.
@@ -98,7 +100,7 @@ func (a *Attachment) settings(rules []string, packetSize int, index [2]int) sett
 		CommandSocket: a.path(commandSocket), EventSocket: a.path(eventSocket),
 		Rules: rules, Include: a.o.Include, Threads: a.o.Threads, PacketSize: packetSize,
 		Ring: max(minRing, min(maxRing, ringBytes/packetSize)), Mem: memcaps(a.o.MemoryMax),
-		TooManyTags: SIDTooManyTags, CanarySID: SIDCanary, Canary: a.canary,
+		TooManyTags: SIDTooManyTags, CanarySID: SIDCanary, Canary: a.canary, TwinSID: SIDTwin, Twin: string(a.Twin()),
 	}
 	if len(rules) > 0 {
 		s.RulePath = filepath.Dir(rules[0])

@@ -23,8 +23,8 @@
 // nobody chose.
 //
 // Health is not its business. Suricata has no fail-open, and a process that is
-// stopped or stuck leaves both links up; Status tells whether the process is
-// there, probes tell whether frames pass.
+// stopped or stuck leaves both links up; Options.OnEnd tells of the end of the
+// process, and probes tell whether frames pass.
 //
 // It never talks to the switch. It imports ips/link.
 package suricata

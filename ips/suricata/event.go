@@ -38,6 +38,7 @@ type Event struct {
 	// the packet that comes with an alert; 0 where there is none.
 	Origin    uint8
 	SourceMAC [6]byte        // from the same packet
+	Probe     bool           // the packet is a probe of the controller's, by its carrier tag
 	Src, Dst  netip.AddrPort // invalid without IP; port 0 with a protocol that has none
 	Proto     string         // TCP, UDP, ICMP, IPv6-ICMP, …
 
@@ -124,8 +125,12 @@ func ParseEvent(b []byte) (Event, error) {
 	return e, nil
 }
 
-// isCanary tells a packet to where the canary's rule looks.
+// isCanary tells an event of the canary or its twin. The packet beside an alert
+// tells; a drop has none, but addresses that are nobody's.
 func (e *Event) isCanary() bool {
+	if e.Type == TypeAlert {
+		return e.Probe
+	}
 	return e.SID == SIDCanary || e.Dst.Port() == 9999 && e.Dst.Addr() == netip.AddrFrom4([4]byte{192, 0, 2, 2}) &&
 		e.Src.Addr() == netip.AddrFrom4([4]byte{192, 0, 2, 1})
 }
@@ -158,6 +163,7 @@ func (e *Event) carrier(packet string) {
 	e.SourceMAC = [6]byte(b[6:12])
 	if b[12] == 0x81 && b[13] == 0 {
 		e.Origin = b[14] >> 5 & 3
+		e.Probe = b[14]>>5&4 != 0
 	}
 }
 

@@ -5,9 +5,10 @@ package suricata
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"testing"
+
+	"ofcontroller/ips/probe"
 )
 
 func udpFrame(src, dst, payload string) []byte {
@@ -119,10 +120,13 @@ func TestFramesWithTooManyTags(t *testing.T) {
 }
 
 func TestCanary(t *testing.T) {
-	b := newBench(t, Options{})
-	for i := range 3 { // the drop must not stick to the flow
-		twin := carried(1, 0, udpFrame("192.0.2.1:9999", "192.0.2.2:9999", fmt.Sprintf("harmless %d", i)))
-		canary := carried(1, 0, udpFrame("192.0.2.1:9999", "192.0.2.2:9999", string(b.a.Canary())))
+	// The operator's rules would drop the twin, and tell of both.
+	b := newBench(t, Options{}, `drop udp 192.0.2.0/24 any -> any any (msg:"not routed"; sid:1;)`)
+	for seq := range uint64(3) { // the drop must not stick to the flow
+		p := probe.Probe{Seq: seq % 2, Format: probe.Format{Origin: 1, VLAN: 9, Tagged: seq == 1}, Kind: probe.Twin}
+		twin := p.Packet(b.a.Twin())
+		p.Kind = probe.Canary
+		canary := p.Packet(b.a.Canary())
 		if got := b.through(0, twin, canary); len(got) != 1 || !bytes.Equal(got[0], twin) {
 			t.Fatalf("came %x, want the twin alone", got)
 		}

@@ -42,6 +42,33 @@ func TestKilledIsStartedAgain(t *testing.T) {
 	}
 }
 
+// TestEndIsTold has OnEnd hear of a kill at once, and nothing of a process that
+// goes on when the controller ends.
+func TestEndIsTold(t *testing.T) {
+	told := make(chan string, 8)
+	b := newBench(t, Options{OnEnd: func(how string) { told <- how }})
+	at := time.Now()
+	if err := unix.Kill(b.a.Status().PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case how := <-told:
+		t.Logf("told after %v", time.Since(at))
+		if how != "suricata ended by SIGKILL" {
+			t.Errorf("told %q", how)
+		}
+	case <-time.After(patience):
+		t.Fatal("not told")
+	}
+	b.until("Suricata at work", func() bool { return b.a.Status().Running })
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) > 0 {
+		t.Errorf("told %q of a process that goes on", <-told)
+	}
+}
+
 func TestRestartOfTheControllerCostsNothing(t *testing.T) {
 	b := newBench(t, Options{}, attackRule)
 	before := b.a.Status()
@@ -58,7 +85,7 @@ func TestRestartOfTheControllerCostsNothing(t *testing.T) {
 		b.start()
 		b.until("Suricata at work", func() bool { return b.a.Status().Running })
 		if i > 0 {
-			b.until("rules are loaded", func() bool { return b.a.Status().RulesLoaded == 4 })
+			b.until("rules are loaded", func() bool { return b.a.Status().RulesLoaded == 5 })
 		}
 		if st := b.a.Status(); !st.Adopted || st.PID != before.PID || st.Restarts != 0 || st.Since.Sub(before.Since).Abs() > 2*time.Second {
 			t.Errorf("%+v, was %+v", st, before)

@@ -57,6 +57,9 @@ type Options struct {
 	// OnEvent hears of every event. It is called by one goroutine and must not
 	// block: while it does, Suricata drops events. The event is the callee's.
 	OnEvent func(Event)
+	// OnEnd hears, the moment a process ends, how it did: frames do not pass until
+	// another one runs. A process that Run leaves running has not ended.
+	OnEnd func(how string)
 }
 
 func withDefaults(o Options) (Options, error) {

@@ -106,8 +106,8 @@ func TestReloadLosesNothing(t *testing.T) {
 	if b.passes(0, attack) {
 		t.Error("the new rule is not in force")
 	}
-	// Ours are two.
-	if st := b.a.Status(); st.PID != pid || st.RulesLoaded != 3004 || st.RulesFailed != 0 || st.LastError != "" || st.Restarts != 0 {
+	// Ours are three.
+	if st := b.a.Status(); st.PID != pid || st.RulesLoaded != 3005 || st.RulesFailed != 0 || st.LastError != "" || st.Restarts != 0 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -139,7 +139,7 @@ func TestBadRulesAreRefused(t *testing.T) {
 				t.Errorf("%s: %+v, want %+v", tc.name, f, w)
 			}
 		}
-		if st := b.a.Status(); st.LastError == "" || st.RulesLoaded != 3 {
+		if st := b.a.Status(); st.LastError == "" || st.RulesLoaded != 4 {
 			t.Errorf("%s: %+v", tc.name, st)
 		}
 	}

@@ -60,6 +60,7 @@ func (a *Attachment) run(ctx context.Context) error {
 	wg.Go(func() { a.receive(events) })
 	wg.Go(func() { a.logs.run(following) })
 	err = a.supervise(ctx)
+	a.ends.Wait()
 	stop()
 	_ = events.Close()
 	wg.Wait()
@@ -257,5 +258,11 @@ func (a *Attachment) began(p *process, adopted bool) {
 		}
 	})
 	a.had = true
+	a.ends.Go(func() {
+		<-p.exited
+		if p.status != "" && a.o.OnEnd != nil {
+			a.o.OnEnd("suricata " + p.status)
+		}
+	})
 	a.log.WithFields(logrus.Fields{"pid": p.pid, "adopted": adopted}).Info("Suricata has its links")
 }
