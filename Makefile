@@ -12,6 +12,7 @@ export PATH := /usr/local/go/bin:$(PATH):/usr/sbin:/sbin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 TOOLS    := $(CURDIR)/bin/tools
 FUZZTIME ?= 30s
+CHAOSTIME ?= 10m
 
 # Network namespaces, packet sockets and the switch need root. sudo may replace PATH (secure_path in sudoers(5)), and
 # HOME is not passed on, lest root's files get into the user's caches.
@@ -48,6 +49,11 @@ test: deps ## Run all tests
 test-kernel: ## Run the integration tests on the kernel datapath, in a virtual machine
 	@testenv/install.sh kernel
 	$(ROOT) go test -tags kernel -count=1 -timeout 20m ./testenv/kernel
+
+.PHONY: chaos
+chaos: deps ## Hurt the gateway for CHAOSTIME and write the fault table of docs/reliability.md
+	$(ROOT) go test ./ofapp -count=1 -v -timeout 60m -run '^(TestFaultTable|TestChaos|TestRandomPairs)$$' \
+	  -chaos.table -chaos.time $(CHAOSTIME) -chaos.pairs 200
 
 .PHONY: fuzz
 fuzz: deps ## Run every fuzz target for FUZZTIME

@@ -47,6 +47,7 @@ var opening = map[string]bool{"fail_mode standalone": true, "a flow that forward
 // Nothing may be delivered uninspected, twice, or to another port; frames may be
 // lost only where the way itself was cut.
 func TestFaultTable(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 2)
 	b.ctl = b.env.Controller(t, b.chaosYAML(""))
 	b.ctl.WaitConverged(t, converge)
