@@ -125,6 +125,7 @@ func (a *App) logVerdict(at *attachment, was probe.State) {
 	if state == was {
 		return
 	}
+	a.tellHealth(at.cfg.Name, was, state, reason)
 	log := a.log.WithField("attachment", at.cfg.Name).WithField("reason", reason)
 	if state == probe.Up {
 		log.Info("attachment is up")
