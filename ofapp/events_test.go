@@ -65,6 +65,12 @@ forwarding: {mac_aging: ` + testenv.Scaled(4*time.Second).String() + `}
 `
 	b := newBed(t, 1, config)
 	f, second := b.follow(t, "events", "-o", "json"), b.follow(t, "events")
+	hup := func() {
+		t.Helper()
+		if err := b.ctl.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
 	last := 0
 	next := func(kind, subject, text string) {
 		t.Helper()
@@ -88,13 +94,16 @@ forwarding: {mac_aging: ` + testenv.Scaled(4*time.Second).String() + `}
 	b.env.OfctlT(t, "-O", "OpenFlow13", "del-flows", b.env.Mgmt("br0"), "table=80")
 	next("repair", "br0", "were missing, 0 too many, 0 differed")
 
-	b.ctlReload(t, syscall.SIGHUP)
+	hup()
 	next("reload", "br0", "configuration read again")
 	if err := b.ctl.Rewrite(b.yaml(config) + "nosuch: 1\n"); err != nil {
 		t.Fatal(err)
 	}
-	b.ctlReload(t, syscall.SIGHUP)
+	hup()
 	next("reload", "br0", "refused: ")
+	if err := b.ctl.Rewrite(b.yaml(config)); err != nil { // the other commands read it too
+		t.Fatal(err)
+	}
 
 	b.ports["late0"] = b.port("late0", 30)
 	next("port", "late0", "added to the bridge, OpenFlow port 30")
@@ -136,13 +145,6 @@ forwarding: {mac_aging: ` + testenv.Scaled(4*time.Second).String() + `}
 	}
 	f.end(t)
 	second.end(t)
-}
-
-func (b *bed) ctlReload(t *testing.T, sig syscall.Signal) {
-	t.Helper()
-	if err := b.ctl.Signal(sig); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestLinkEvents takes a port's link down and up.

@@ -91,7 +91,7 @@ func (f *follower) alerts(t *testing.T) []alertSeen {
 				SID    int    `json:"signature_id"`
 			} `json:"alert"`
 			Own struct {
-				Seq                              int
+				Seq                               int
 				Attachment, Origin, Port, Offload string
 			} `json:"ofcontroller"`
 		}

@@ -138,7 +138,7 @@ func (v journalView[T]) read(ctx context.Context, run string, q journalQuery) (P
 func (v journalView[T]) fill(p *Page, records []journal.Record[T], q journalQuery) error {
 	bytes := 0
 	for _, r := range records {
-		line := ""
+		var line string
 		if q.json {
 			b, err := v.object(r)
 			if err != nil {

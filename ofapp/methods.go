@@ -27,8 +27,8 @@ func (a *App) methods() map[string]control.Method {
 			}
 			return control.Render(args, MACTable(macs))
 		}},
-		"alerts": journalMethod(a.runID, a.alertView()),
-		"events": journalMethod(a.runID, a.eventView()),
+		"alerts":     journalMethod(a.runID, a.alertView()),
+		"events":     journalMethod(a.runID, a.eventView()),
 		"flows/live": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
 		"reload": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
 			return "", a.Reload(ctx)

@@ -35,18 +35,18 @@ type Record struct {
 
 // record is Record in EVE's names and order.
 type record struct {
-	Timestamp string     `json:"timestamp"`
-	FlowID    uint64     `json:"flow_id,omitempty"`
-	EventType string     `json:"event_type"`
-	VLAN      []uint16   `json:"vlan,omitempty"`
-	SrcIP     string     `json:"src_ip,omitempty"`
-	SrcPort   *uint16    `json:"src_port,omitempty"`
-	DestIP    string     `json:"dest_ip,omitempty"`
-	DestPort  *uint16    `json:"dest_port,omitempty"`
-	Proto     string     `json:"proto,omitempty"`
-	ICMPType  *uint8     `json:"icmp_type,omitempty"`
-	ICMPCode  *uint8     `json:"icmp_code,omitempty"`
-	Alert     alert      `json:"alert"`
+	Timestamp string      `json:"timestamp"`
+	FlowID    uint64      `json:"flow_id,omitempty"`
+	EventType string      `json:"event_type"`
+	VLAN      []uint16    `json:"vlan,omitempty"`
+	SrcIP     string      `json:"src_ip,omitempty"`
+	SrcPort   *uint16     `json:"src_port,omitempty"`
+	DestIP    string      `json:"dest_ip,omitempty"`
+	DestPort  *uint16     `json:"dest_port,omitempty"`
+	Proto     string      `json:"proto,omitempty"`
+	ICMPType  *uint8      `json:"icmp_type,omitempty"`
+	ICMPCode  *uint8      `json:"icmp_code,omitempty"`
+	Alert     alert       `json:"alert"`
 	Own       *controller `json:"ofcontroller,omitempty"`
 }
 
