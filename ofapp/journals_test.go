@@ -79,7 +79,7 @@ func TestAlertsLogged(t *testing.T) {
 	if most := alertsPerSecond * (1 + int(time.Since(began)/time.Second)); logged == 0 || logged > most {
 		t.Errorf("%d lines, want 1 to %d", logged, most)
 	}
-	if strings.Contains(out.String(), ":0") && !strings.Contains(out.String(), "src=192.0.2.1 ") {
+	if strings.Contains(out.String(), "192.0.2.1:0") || !strings.Contains(out.String(), "src=192.0.2.1 ") {
 		t.Errorf("ports of a protocol without: %.300s", out.String())
 	}
 }
