@@ -129,6 +129,16 @@ forwarding: {mac_aging: ` + testenv.Scaled(4*time.Second).String() + `}
 	next("database", b.env.DB(), "connected")
 	b.ctl.WaitConverged(t, converge)
 
+	if err := b.env.StopSwitch(); err != nil {
+		t.Fatal(err)
+	}
+	next("switch", "br0", "lost")
+	if err := b.env.StartSwitch(); err != nil {
+		t.Fatal(err)
+	}
+	next("switch", "br0", "connected")
+	b.ctl.WaitConverged(t, converge)
+
 	eventually(t, settle, "the other client has all of it", func() bool { return len(second.lines()) == len(f.lines())+1 })
 	macs := 0
 	for _, e := range f.events(t) {
