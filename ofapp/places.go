@@ -87,10 +87,10 @@ type macChange struct {
 }
 
 // look takes what the switch has learned and returns what changed in the table
-// mac; nothing at the first look. Only flows that are new are taken apart.
+// mac; nothing at the first look. Only flows that are new are taken apart. One
+// goroutine at a time, the session's, calls configure and look: only what alerts
+// read has to be locked, and not for long.
 func (p *places) look(learned []learnedFlow) ([]macChange, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	var changes []macChange
 	next := make(map[flowKey]entry, len(learned))
 	for _, l := range learned {
@@ -112,12 +112,16 @@ func (p *places) look(learned []learnedFlow) ([]macChange, error) {
 			changes = append(changes, macChange{e.station, p.names[e.port], ""})
 		}
 	}
-	p.learned, p.ports = next, make(map[station]uint32, len(next))
+	ports := make(map[station]uint32, len(next))
 	for k, e := range next {
-		if _, ok := p.ports[e.station]; !ok || k.table == uint8(flows.TableSources) {
-			p.ports[e.station] = e.port // sources are of frames that came in, newest
+		if _, ok := ports[e.station]; !ok || k.table == uint8(flows.TableSources) {
+			ports[e.station] = e.port // sources are of frames that came in, newest
 		}
 	}
+	p.learned = next
+	p.mu.Lock()
+	p.ports = ports
+	p.mu.Unlock()
 	if !p.looked {
 		p.looked, changes = true, nil
 	}
