@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"ofcontroller/ips/embedded"
 	rulesengine "ofcontroller/ips/engine"
-	"ofcontroller/ips/eve"
 	"ofcontroller/ips/suricata"
 	"ofcontroller/ips/verdict"
 )
@@ -18,10 +15,12 @@ import (
 // alerted hears of every alert of every engine. Workers of the embedded engine
 // call it, several at once, and it must not block.
 func (a *App) alerted(al *verdict.Alert) {
-	a.log.WithFields(logrus.Fields{
-		"attachment": al.Attachment, "origin": eve.OriginName(al.Origin), "sid": al.SID, "signature": al.Signature,
-		"blocked": al.Blocked, "src": al.Connection.Src, "dst": al.Connection.Dst, "proto": al.Connection.Proto,
-	}).Warn("alert")
+	r := alertRecord{Alert: *al, port: a.places.of(al)}
+	size := alertSize
+	if raw, ok := al.EVE.(json.RawMessage); ok {
+		size += len(raw)
+	}
+	a.alertLog.Add(r, size)
 }
 
 // embeddedVerdict takes the alerts out of a verdict of the embedded engine.
@@ -35,7 +34,8 @@ func (a *App) embeddedVerdict(attachment string, v *rulesengine.Verdict) {
 			GID:        r.GID, SID: r.SID, Rev: r.Rev, Signature: r.Signature, Category: r.Category, Severity: r.Severity,
 			Blocked: r.Blocked, Block: v.Block, Bypass: v.Bypass,
 		}
-		al.EVE, _ = json.Marshal(r) // of plain values: it can't fail
+		r.Attachment = "" // alertRecord tells it
+		al.EVE = r
 		a.alerted(&al)
 	}
 }
@@ -49,7 +49,7 @@ func (a *App) suricataEvent(attachment string, e *suricata.Event) {
 		Time: e.Time, Attachment: attachment, Origin: e.Origin, SourceMAC: e.SourceMAC,
 		Connection: verdict.Connection{Proto: e.ProtoNumber(), Src: e.Src, Dst: e.Dst},
 		GID:        e.GID, SID: e.SID, Rev: e.Rev, Signature: e.Signature, Category: e.Category, Severity: e.Severity,
-		Blocked: e.Action == "blocked", Bypass: e.Bypass, EVE: e.Raw,
+		Blocked: e.Action == "blocked", Bypass: e.Bypass, EVE: json.RawMessage(e.Raw),
 	}
 	if len(e.VLANs) > 0 {
 		al.Connection.VLAN = e.VLANs[0]

@@ -4,6 +4,7 @@ package ofapp
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"ofcontroller/config"
 	"ofcontroller/flows"
 	"ofcontroller/ofapp/control"
+	"ofcontroller/ofapp/journal"
 	"ofcontroller/openflow"
 	"ofcontroller/ovsdb"
 )
@@ -43,6 +45,10 @@ type App struct {
 	reloading sync.Mutex // one Reload at a time
 
 	strayProbes atomic.Uint64 // from IPS ports in a probe's place, of no attachment's
+	runID       string        // tells one run of the program from another
+	alertLog    *journal.Journal[alertRecord]
+	eventLog    *journal.Journal[Event]
+	places      places
 
 	mu          sync.Mutex
 	cfg         *config.Config
@@ -70,7 +76,10 @@ type view struct {
 
 // New makes an App for a valid configuration. Nothing is touched before Run.
 func New(cfg *config.Config, o Options) (*App, error) {
-	a := &App{o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1)}
+	a := &App{
+		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), runID: rand.Text(),
+		alertLog: journal.New[alertRecord](alertRecords, alertBytes), eventLog: journal.New[Event](eventRecords, eventBytes),
+	}
 	for i, c := range cfg.Inspection.Attachments {
 		at, err := a.newAttachment(c, uint16(i))
 		if err != nil {
@@ -118,6 +127,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	g.Go(func() error { return ctl.Serve(ctx) })
 	g.Go(func() error { return a.watch(ctx) })
+	g.Go(func() error { return a.logAlerts(ctx) })
 	g.Go(func() error {
 		return openflow.Run(ctx, openflow.Options{
 			Endpoint: a.cfg.OpenFlowEndpoint(), TLS: tc, ControllerID: flows.ControllerID,
@@ -147,6 +157,7 @@ func (a *App) ready() bool {
 func (a *App) watch(ctx context.Context) error {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	var news dbNews
 	for {
 		select {
 		case <-ctx.Done():
@@ -154,6 +165,7 @@ func (a *App) watch(ctx context.Context) error {
 		case <-a.db.Changed():
 		case <-retry.C:
 		}
+		news.look(a, a.db.Snapshot())
 		a.changed()
 		if err := a.ensure(ctx); err != nil && ctx.Err() == nil {
 			retry.Reset(time.Second)

@@ -28,7 +28,7 @@ trunks:
   - {port: trunk1, vlans: [10, 30], native_vlan: 30}
   - {port: trunk2, vlans: [10, 40]}
 inspection:
-  probe: {interval: PROBE, timeout: TIMEOUT, down_after: 3, up_after: 2}
+  probe: {interval: PROBE, timeout: TIMEOUT, down_after: 3, up_after: 2, hold_down: 0s}
 `
 
 // fault is something that goes wrong, or is done to the gateway.

@@ -27,7 +27,7 @@ func embeddedBed(t *testing.T, rules, policy string) (b *bed, rulesFile, eveFile
 // file.
 func engineBed(t *testing.T, rules, policy, keys string) (b *bed, rulesFile, eveFile string) {
 	t.Helper()
-	b = &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}
+	b = &bed{t: t, home: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}
 	b.ports[up], b.ports[t0] = b.port(up, 1), b.port(t0, 11)
 	local, err := b.env.LocalPort("br0")
 	if err != nil {

@@ -132,6 +132,7 @@ func (a *App) logVerdict(at *attachment, was finding) {
 	if now.state == was.state && (now.state != probe.Degraded || now.reason == was.reason) {
 		return
 	}
+	a.tellHealth(at.cfg.Name, was.state, now.state, now.reason)
 	log := a.log.WithField("attachment", at.cfg.Name).WithField("reason", now.reason)
 	switch now.state {
 	case probe.Up:

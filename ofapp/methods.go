@@ -27,6 +27,8 @@ func (a *App) methods() map[string]control.Method {
 			}
 			return control.Render(args, MACTable(macs))
 		}},
+		"alerts":     journalMethod(a.runID, a.alertView()),
+		"events":     journalMethod(a.runID, a.eventView()),
 		"flows/live": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
 		"reload": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
 			return "", a.Reload(ctx)
@@ -64,6 +66,11 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return strings.Join(differences(h, w, c), "\n"), nil
+}
+
+// differences has a line for each flow and group that differs.
+func differences(h held, w wantedTable, c change) []string {
 	lines := describeGroups(c)
 	for _, k := range c.added {
 		lines = append(lines, "+ "+w.text[k].String())
@@ -75,7 +82,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 		lines = append(lines, "- "+describe(k, h.flows[k]))
 	}
 	slices.Sort(lines)
-	return strings.Join(lines, "\n"), nil
+	return lines
 }
 
 // describeGroups tells which groups differ.

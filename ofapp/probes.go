@@ -56,12 +56,18 @@ func (a *App) answers(ctx context.Context, conn *openflow.Conn) (time.Time, erro
 	}
 	if cfg := probeConfig(a.config()); time.Since(asked) > cfg.Timeout {
 		a.log.WithField("silent", time.Since(asked).Round(time.Millisecond)).Warn("the switch did not answer; probes start afresh")
-		for _, at := range a.list() {
-			at.restart(cfg)
-		}
+		a.forgetProbes()
 		return time.Now(), nil
 	}
 	return asked, nil
+}
+
+// forgetProbes lets all attachments' probes start afresh; verdicts stay.
+func (a *App) forgetProbes() {
+	cfg := probeConfig(a.config())
+	for _, at := range a.list() {
+		at.restart(cfg)
+	}
 }
 
 // probeOne sends the attachment's next probe, and checks its detection, when they
@@ -78,7 +84,11 @@ func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment,
 			return now, err
 		}
 	}
+	lost := at.tracker.Counts().Lost
 	at.tracker.Tick(now)
+	if at.tracker.Counts().Lost > lost && at.verdict().passes() {
+		a.doubtFlows() // somebody may have taken the flows that the probes go by
+	}
 	next, err := a.checkDetection(ctx, conn, at, now)
 	if due := at.tracker.Next(); due.Before(next) {
 		next = due

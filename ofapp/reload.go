@@ -16,6 +16,12 @@ import (
 func (a *App) Reload(ctx context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	err := a.reload(ctx)
+	a.tellReload(err)
+	return err
+}
+
+func (a *App) reload(ctx context.Context) error {
 	next, err := a.o.Load()
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)

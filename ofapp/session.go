@@ -27,6 +27,7 @@ func (a *App) session(ctx context.Context, conn *openflow.Conn) error {
 func (a *App) setConn(conn *openflow.Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.happened(eventSwitch, a.cfg.Bridge.Name, connectedText(conn != nil), map[string]string{"state": connectedText(conn != nil)})
 	a.conn = conn
 	a.view.synced = false
 	if conn != nil {
@@ -76,7 +77,9 @@ func (s *syncer) look(ctx context.Context) error {
 	}
 	s.held = h
 	s.a.listen(&s.silence, h.traffic, time.Now())
-	return nil
+	changes, err := s.a.places.look(h.learned)
+	s.a.tellMACs(changes)
+	return err
 }
 
 func (s *syncer) loop(ctx context.Context) error {
@@ -188,6 +191,7 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 		t.faults = append(t.faults, fmt.Sprintf(
 			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
 	}
+	a.places.configure(in.bridge.Name, t.gateway, portNames(in.bridge))
 	t.flows = flows.Build(t.gateway)
 	var err error
 	if t.table, err = wanted(t.flows, flows.Groups(t.gateway)); err != nil {
@@ -245,7 +249,9 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 	}
 	s.a.mu.Unlock()
 	if repair {
+		s.a.tellRepair(s.held, w, c)
 		log.Warn("flows were changed by somebody else and put right")
+		s.a.forgetProbes() // those under way went by what was there
 	} else {
 		log.Info("flows changed")
 	}

@@ -26,6 +26,7 @@ drop tcp any any -> any 80 (msg:"traversal"; content:"/etc/passwd"; sid:1; rev:1
 	t.Cleanup(func() { b.endSuricata() })
 	b.waitState(t, "up")
 	b.suricataPID()
+	alerts := b.follow(t, "alerts", "-o", "json")
 	good := request(peer, guest0, 2222, "GET /index.html HTTP/1.0\r\n\r\n")
 	llc := frame.VLAN(frame.LLC(frame.MAC("01:00:0c:cc:cc:cd"), guest0, 1, 2, nil), 20)
 	qinq := frame.Tagged(good, frame.Tag{VID: 20}, frame.Tag{VID: 7})
@@ -51,7 +52,13 @@ drop tcp any any -> any 80 (msg:"traversal"; content:"/etc/passwd"; sid:1; rev:1
 		})
 	}
 	t.Run("alerts in the log", func(t *testing.T) {
-		eventually(t, settle, "four alerts", func() bool { return strings.Count(b.ctl.Logs(), "signature=traversal") == 4 })
+		eventually(t, settle, "four alerts", func() bool { return strings.Count(b.ctl.Logs(), `msg="alert: traversal"`) == 4 })
+	})
+	t.Run("alerts followed", func(t *testing.T) {
+		alerts.want(t,
+			alertSeen{"builtin", "uplink", up, 0, 1, "blocked", 3000}, alertSeen{"builtin", "uplink", up, 20, 1, "blocked", 3001},
+			alertSeen{"builtin", "uplink", up, 20, 1, "blocked", 3002}, alertSeen{"builtin", "trunk", t0, 20, 1, "blocked", 3003})
+		alerts.end(t)
 	})
 	b.t = t
 	b.keepSuricata(t, good)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -203,8 +204,13 @@ func (c *Controller) CLI(args ...string) (string, error) {
 	return c.cli(ctx, args...)
 }
 
+// Command is `ofcontroller ARGS --config FILE`, for one that is to run on.
+func (c *Controller) Command(ctx context.Context, args ...string) *exec.Cmd {
+	return c.env.commandIn(ctx, c.env.ns, c.binary, append(slices.Clone(args), "--config", c.config)...)
+}
+
 func (c *Controller) cli(ctx context.Context, args ...string) (string, error) {
-	cmd := c.env.commandIn(ctx, c.env.ns, c.binary, append(slices.Clone(args), "--config", c.config)...)
+	cmd := c.Command(ctx, args...)
 	// The race detector would hold every command up for a second at its end.
 	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	var stdout, stderr bytes.Buffer

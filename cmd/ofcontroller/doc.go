@@ -4,7 +4,7 @@
 //
 // It owns the command line: commands, flags, exit codes, signals, and the form
 // of what is printed. It decides nothing about frames or flows and speaks to no
-// switch itself; run hands over to ofapp, and status, macs and flows --live ask
-// the running program through its control socket. It may import ofapp,
+// switch itself; run hands over to ofapp, and status, macs, alerts, events and
+// flows --live ask the running program through its control socket. It may import ofapp,
 // ofapp/control, config, flows (for output), and ips/rules (for check).
 package main

@@ -75,7 +75,6 @@ func (k *sockets) start(w *eve.Writer) {
 		s := k.eve.Stats()
 		k.done.Written += s.Written
 		k.done.Dropped += s.Dropped
-		k.done.Logged += s.Logged
 		k.done.Failed += s.Failed
 	}
 	k.eve = w
@@ -117,7 +116,6 @@ func (k *sockets) add(s *Stats) {
 		now := k.eve.Stats()
 		s.EVE.Written += now.Written
 		s.EVE.Dropped += now.Dropped
-		s.EVE.Logged += now.Logged
 		s.EVE.Failed += now.Failed
 	}
 }

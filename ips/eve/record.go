@@ -30,24 +30,24 @@ type Record struct {
 	Category   string
 	Severity   int
 	Origin     uint8  // 1 uplink, 2 trunk, 3 local, 0 none
-	Attachment string // the attachment's name
+	Attachment string // the attachment's name; "" leaves out the member ofcontroller
 }
 
 // record is Record in EVE's names and order.
 type record struct {
-	Timestamp string     `json:"timestamp"`
-	FlowID    uint64     `json:"flow_id,omitempty"`
-	EventType string     `json:"event_type"`
-	VLAN      []uint16   `json:"vlan,omitempty"`
-	SrcIP     string     `json:"src_ip,omitempty"`
-	SrcPort   *uint16    `json:"src_port,omitempty"`
-	DestIP    string     `json:"dest_ip,omitempty"`
-	DestPort  *uint16    `json:"dest_port,omitempty"`
-	Proto     string     `json:"proto,omitempty"`
-	ICMPType  *uint8     `json:"icmp_type,omitempty"`
-	ICMPCode  *uint8     `json:"icmp_code,omitempty"`
-	Alert     alert      `json:"alert"`
-	Own       controller `json:"ofcontroller"`
+	Timestamp string      `json:"timestamp"`
+	FlowID    uint64      `json:"flow_id,omitempty"`
+	EventType string      `json:"event_type"`
+	VLAN      []uint16    `json:"vlan,omitempty"`
+	SrcIP     string      `json:"src_ip,omitempty"`
+	SrcPort   *uint16     `json:"src_port,omitempty"`
+	DestIP    string      `json:"dest_ip,omitempty"`
+	DestPort  *uint16     `json:"dest_port,omitempty"`
+	Proto     string      `json:"proto,omitempty"`
+	ICMPType  *uint8      `json:"icmp_type,omitempty"`
+	ICMPCode  *uint8      `json:"icmp_code,omitempty"`
+	Alert     alert       `json:"alert"`
+	Own       *controller `json:"ofcontroller,omitempty"`
 }
 
 type alert struct {
@@ -86,7 +86,9 @@ func (r Record) MarshalJSON() ([]byte, error) {
 			Action: r.action(), GID: r.GID, SignatureID: r.SID, Rev: r.Rev,
 			Signature: r.Signature, Category: r.Category, Severity: r.Severity,
 		},
-		Own: controller{Origin: OriginName(r.Origin), Attachment: r.Attachment},
+	}
+	if r.Attachment != "" {
+		out.Own = &controller{Origin: OriginName(r.Origin), Attachment: r.Attachment}
 	}
 	if r.VLAN != 0 {
 		out.VLAN = []uint16{r.VLAN}
@@ -99,7 +101,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 
 func (r *Record) network(out *record) {
 	out.SrcIP, out.DestIP = r.Src.Addr().String(), r.Dst.Addr().String()
-	out.Proto = protoName(r.Proto)
+	out.Proto = ProtoName(r.Proto)
 	switch r.Proto {
 	case protoTCP, protoUDP, protoSCTP:
 		src, dst := r.Src.Port(), r.Dst.Port()
@@ -129,8 +131,8 @@ func OriginName(origin uint8) string {
 	return "none"
 }
 
-// protoName is a protocol as EVE names it.
-func protoName(p uint8) string {
+// ProtoName is a protocol as EVE names it.
+func ProtoName(p uint8) string {
 	switch p {
 	case protoICMP:
 		return "ICMP"

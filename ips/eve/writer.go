@@ -15,11 +15,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Defaults of Options.
-const (
-	DefaultQueue     = 1024
-	DefaultLogPerSec = 10
-)
+// DefaultQueue is the default of Options.Queue.
+const DefaultQueue = 1024
 
 // retry is the time between two attempts to open a file that cannot be opened.
 const retry = time.Second
@@ -30,17 +27,15 @@ const checkFile = time.Second
 
 // Options of a Writer.
 type Options struct {
-	Path      string             // file to append to; "" writes no file
-	Queue     int                // records that may wait for the file; 0 is DefaultQueue
-	Log       logrus.FieldLogger // alerts and troubles; nil logs nothing
-	LogPerSec int                // alerts logged per second at most; 0 is DefaultLogPerSec, below 0 none
+	Path  string             // file to append to; "" writes no file
+	Queue int                // records that may wait for the file; 0 is DefaultQueue
+	Log   logrus.FieldLogger // troubles; nil logs nothing
 }
 
 // Stats counts records since New.
 type Stats struct {
 	Written uint64 // lines in the file
 	Dropped uint64 // not written: the queue was full or writing failed
-	Logged  uint64 // lines in the log
 	Failed  uint64 // failures to open or write the file
 }
 
@@ -66,14 +61,14 @@ func New(o Options) *Writer {
 	}
 	w := &Writer{
 		o: o, queue: make(chan Record, o.Queue), reopen: make(chan struct{}, 1),
-		logger: newLogger(o), done: make(chan struct{}),
+		logger: logger{out: o.Log}, done: make(chan struct{}),
 	}
 	go w.run()
 	return w
 }
 
-// Write takes a record and never blocks. The alert is logged when the log's
-// rate allows, and dropped and counted when the file's queue is full.
+// Write takes a record and never blocks. The record is dropped and counted when
+// the file's queue is full.
 func (w *Writer) Write(r Record) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
@@ -111,10 +106,7 @@ func (w *Writer) Close() {
 
 // Stats gives the counters.
 func (w *Writer) Stats() Stats {
-	return Stats{
-		Written: w.written.Load(), Dropped: w.dropped.Load(),
-		Logged: w.logger.logged.Load(), Failed: w.failed.Load(),
-	}
+	return Stats{Written: w.written.Load(), Dropped: w.dropped.Load(), Failed: w.failed.Load()}
 }
 
 // run owns the file.
@@ -159,7 +151,6 @@ type file struct {
 }
 
 func (f *file) write(r *Record) {
-	f.w.logger.log(r)
 	if f.w.o.Path == "" {
 		return
 	}

@@ -60,5 +60,7 @@ type Alert struct {
 	// "bypass" or "block".
 	Offload string
 
-	EVE json.RawMessage // the alert as one object of EVE JSON
+	// EVE gives the alert as one object of EVE JSON. It is written out only when
+	// somebody asks: alerts are heard on the way of a frame.
+	EVE json.Marshaler
 }

@@ -5,14 +5,18 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"time"
 )
 
-// Call asks the program that listens on the socket. An answer that is an
-// error comes back as one, with the program's words.
+// Refused is an answer that is an error, in the program's words.
+type Refused struct{ Text string }
+
+func (e *Refused) Error() string { return e.Text }
+
+// Call asks the program that listens on the socket. An answer that is an error
+// comes back as [Refused]; the call ends with ctx.
 func Call(ctx context.Context, path, method string, args ...string) (string, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", path)
@@ -25,6 +29,8 @@ func Call(ctx context.Context, path, method string, args ...string) (string, err
 	} else {
 		_ = c.SetDeadline(time.Now().Add(callTime))
 	}
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
 	if args == nil {
 		args = []string{}
 	}
@@ -36,7 +42,7 @@ func Call(ctx context.Context, path, method string, args ...string) (string, err
 		return "", fmt.Errorf("answer of %s: %w", path, err)
 	}
 	if out.Error != nil {
-		return "", errors.New(*out.Error)
+		return "", &Refused{*out.Error}
 	}
 	if out.Result == nil {
 		return "", fmt.Errorf("answer of %s has neither result nor error", path)

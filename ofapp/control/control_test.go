@@ -195,3 +195,77 @@ func TestRender(t *testing.T) {
 		}
 	}
 }
+
+// TestWaiters lets clients wait: those that go away leave nothing behind, and
+// however many wait, others are answered.
+func TestWaiters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.ctl")
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	began, ended := make(chan struct{}, maxClients), make(chan struct{}, maxClients)
+	s, err := Listen(path, map[string]Method{
+		"wait": {Waits: func([]string) bool { return true }, Call: func(ctx context.Context, _ []string) (string, error) {
+			began <- struct{}{}
+			<-ctx.Done()
+			ended <- struct{}{}
+			return "", ctx.Err()
+		}},
+		"soon": {Waits: func([]string) bool { return true }, Call: func(context.Context, []string) (string, error) { return "x", nil }},
+		"echo": {Call: func(context.Context, []string) (string, error) { return "here", nil }},
+	}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	var clients []net.Conn
+	for range maxWaiters {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, `{"id":1,"method":"wait","params":[]}`); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+		<-began
+	}
+	var refused *Refused
+	if _, err := Call(t.Context(), path, "wait"); !errors.As(err, &refused) || !strings.Contains(err.Error(), "wait already") {
+		t.Errorf("one more than may wait: %v", err)
+	}
+	if got, err := Call(t.Context(), path, "echo"); err != nil || got != "here\n" {
+		t.Errorf("while others wait: %q, %v", got, err)
+	}
+	for _, c := range clients {
+		c.Close()
+		<-ended
+	}
+	short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	if _, err := Call(short, path, "wait"); err == nil {
+		t.Error("a call did not end with its context")
+	}
+	<-ended
+	// A connection goes on after an answer that might have waited.
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	dec := json.NewDecoder(c)
+	for range 3 {
+		if _, err := io.WriteString(c, `{"id":1,"method":"soon","params":[]}`); err != nil {
+			t.Fatal(err)
+		}
+		var out response
+		if err := dec.Decode(&out); err != nil || out.Result == nil {
+			t.Fatalf("%v: %+v", err, out)
+		}
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Serve: %v", err)
+	}
+}

@@ -3,6 +3,7 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,12 +26,21 @@ const (
 	maxClients = 32               // connections at once
 	idleTime   = 60 * time.Second // without a request
 	callTime   = 30 * time.Second // for one answer
+	maxWaiters = maxClients / 2   // answers that wait for something at once
 )
+
+// WaitTime is how long a method that waits may do so: well below what a client
+// gives the whole call.
+const WaitTime = 20 * time.Second
 
 // Method is one command.
 type Method struct {
 	Help string // usage of the arguments
 	Call func(ctx context.Context, args []string) (string, error)
+	// Waits names the arguments with which the method may wait for something
+	// to happen; nil: it never does. Its context then ends with the client's
+	// connection, so that clients that go away leave nothing behind.
+	Waits func(args []string) bool
 }
 
 // request and response are unixctl's messages: JSON-RPC 1.0 whose result and
@@ -55,6 +65,7 @@ type Server struct {
 	methods map[string]Method
 	log     logrus.FieldLogger
 	slots   chan struct{}
+	waiters chan struct{}
 }
 
 // Listen opens the socket, mode 0600, in a directory that it makes when
@@ -84,7 +95,7 @@ func Listen(path string, methods map[string]Method, log logrus.FieldLogger) (*Se
 		l.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	s := &Server{path: path, l: l, methods: methods, log: log, slots: make(chan struct{}, maxClients)}
+	s := &Server{path: path, l: l, methods: methods, log: log, slots: make(chan struct{}, maxClients), waiters: make(chan struct{}, maxWaiters)}
 	methods["list-commands"] = Method{Call: func(context.Context, []string) (string, error) { return s.help(), nil }}
 	return s, nil
 }
@@ -138,7 +149,8 @@ func (s *Server) client(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	lim := &io.LimitedReader{R: c, N: maxRequest}
+	in := bufio.NewReader(c)
+	lim := &io.LimitedReader{R: in, N: maxRequest}
 	dec := json.NewDecoder(lim)
 	for {
 		_ = c.SetDeadline(time.Now().Add(idleTime))
@@ -147,7 +159,7 @@ func (s *Server) client(ctx context.Context, c net.Conn) {
 			return
 		}
 		lim.N = maxRequest
-		out := s.answer(ctx, req)
+		out := s.answer(ctx, req, c, in)
 		_ = c.SetDeadline(time.Now().Add(callTime))
 		if err := json.NewEncoder(c).Encode(out); err != nil {
 			return
@@ -155,13 +167,22 @@ func (s *Server) client(ctx context.Context, c net.Conn) {
 	}
 }
 
-func (s *Server) answer(ctx context.Context, req request) response {
+func (s *Server) answer(ctx context.Context, req request, c net.Conn, in *bufio.Reader) response {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	fail := func(text string) response { return response{ID: req.ID, Error: &text} }
 	m, ok := s.methods[req.Method]
 	if !ok {
 		return fail(fmt.Sprintf("%q is not a valid command (use \"list-commands\" to see a list of valid commands)", req.Method))
+	}
+	if m.Waits != nil && m.Waits(req.Params) {
+		select {
+		case s.waiters <- struct{}{}:
+			defer func() { <-s.waiters }()
+		default:
+			return fail(fmt.Sprintf("%d clients wait already, and no more may", maxWaiters))
+		}
+		defer whileThere(c, in, cancel)()
 	}
 	text, err := m.Call(ctx, req.Params)
 	if err != nil {
@@ -171,4 +192,21 @@ func (s *Server) answer(ctx context.Context, req request) response {
 		text += "\n"
 	}
 	return response{ID: req.ID, Result: &text}
+}
+
+// whileThere calls gone when the client closes its connection, until the
+// function it returns is called. What the client sends stays in the reader.
+func whileThere(c net.Conn, in *bufio.Reader, gone func()) (stop func()) {
+	done := make(chan struct{})
+	_ = c.SetReadDeadline(time.Time{})
+	go func() {
+		defer close(done)
+		if _, err := in.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			gone()
+		}
+	}()
+	return func() {
+		_ = c.SetReadDeadline(time.Now()) // ends the Peek
+		<-done
+	}
 }
