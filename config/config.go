@@ -111,6 +111,8 @@ type PolicyLine struct {
 	Proto  string       // tcp, udp, icmp, sctp, or another IP protocol number 0-255 in decimal; "": any
 	Port   uint16       // source or destination port, host byte order, with tcp, udp and sctp only; 0: any
 	Action string       // ActionInspect, ActionBypass or ActionDrop
+
+	OnFailure string // Closed or Open, with ActionInspect only; "": Inspection.OnFailure
 }
 
 // Offload is which verdicts of an engine become flows.

@@ -88,6 +88,12 @@ func ruleFaults() []faultCase {
 		{"port of a protocol without ports", policy(`{proto: icmp, port: 80, action: drop}`), []string{
 			`gw.yaml:3: inspection.policy[0].port: is 80, but protocol icmp has no ports, proto: tcp, udp or sctp`,
 		}},
+		{"failure policy of a line without inspection", policy(`{vlan: 10, action: bypass, on_failure: open}`), []string{
+			`gw.yaml:3: inspection.policy[0].on_failure: is open, but a line with action: bypass has nothing inspected, leave it out, or action: inspect`,
+		}},
+		{"failure policy of a line misspelt", policy(`{vlan: 10, action: inspect, on_failure: opne}`), []string{
+			`gw.yaml:3: inspection.policy[0].on_failure: is "opne", did you mean open? It is one of closed, open`,
+		}},
 		{"line after one that matches all", policy(`{action: inspect}, {vlan: 10, action: drop}`), []string{
 			`gw.yaml:3: inspection.policy[1]: can never match: inspection.policy[0] (line 3) matches all of it before, delete it or move it up`,
 		}},

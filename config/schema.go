@@ -117,6 +117,7 @@ func policyKeys(l *PolicyLine, _ *yaml.Node) []field {
 		{name: "proto", value: protocol(&l.Proto), doc: "tcp, udp, icmp, sctp or a number of IP's; left out: any"},
 		{name: "port", value: policyPort(&l.Port), doc: "source or destination port of tcp, udp and sctp; left out: any"},
 		{name: "action", required: true, value: oneOf(&l.Action, ActionInspect, ActionBypass, ActionDrop), doc: "what becomes of a frame that matches everything on the line"},
+		{name: "on_failure", value: unset(oneOf(&l.OnFailure, Closed, Open), &l.OnFailure), doc: "with action: inspect, closed or open for these frames; left out: as inspection.on_failure"},
 	}
 }
 
