@@ -71,7 +71,8 @@ func needsRestart(old, next *config.Config) string {
 	attachment := func(x, y config.Attachment) bool {
 		x.Rules, y.Rules, x.Line, y.Line = nil, nil, 0, 0
 		return x.Name == y.Name && x.Kind == y.Kind && x.Port == y.Port && x.ReturnPort == y.ReturnPort &&
-			x.Legs == y.Legs && x.Threads == y.Threads && x.EVE == y.EVE
+			x.Legs == y.Legs && x.Threads == y.Threads && x.EVE == y.EVE &&
+			x.Include == y.Include && x.Supervise == y.Supervise && x.Memory == y.Memory
 	}
 	switch {
 	case old.OVSDB != next.OVSDB:
