@@ -20,6 +20,9 @@ const (
 	LegsUniform     = "uniform"     // inspection.attachments[].legs: all frames in at port, out at return_port
 	LegsDirectional = "directional" // inspection.attachments[].legs: by the side that a frame comes from
 
+	SuperviseKeep = "keep" // inspection.attachments[].supervise: Suricata runs on when this program ends
+	SuperviseStop = "stop" // inspection.attachments[].supervise: Suricata ends with this program
+
 	ActionInspect = "inspect" // inspection.policy[].action
 	ActionBypass  = "bypass"  // inspection.policy[].action
 	ActionDrop    = "drop"    // inspection.policy[].action
@@ -93,6 +96,9 @@ type Attachment struct {
 	Legs             string   // of KindPort: LegsUniform or LegsDirectional
 	Weight           int      // share of the connections, 1 to 100
 	EVE              string   // path of the EVE-format JSON file of KindEmbedded, "" for none
+	Include          string   // of KindSuricata: path of a YAML file that Suricata reads after ours, "" for none
+	Supervise        string   // of KindSuricata: SuperviseKeep or SuperviseStop
+	Memory           uint64   // of KindSuricata: bytes that the process may have
 	Line             int      // line of the configuration file where the attachment stands, from 1
 }
 
@@ -111,6 +117,8 @@ type PolicyLine struct {
 	Proto  string       // tcp, udp, icmp, sctp, or another IP protocol number 0-255 in decimal; "": any
 	Port   uint16       // source or destination port, host byte order, with tcp, udp and sctp only; 0: any
 	Action string       // ActionInspect, ActionBypass or ActionDrop
+
+	OnFailure string // Closed or Open, with ActionInspect only; "": Inspection.OnFailure
 }
 
 // Offload is which verdicts of an engine become flows.

@@ -88,6 +88,29 @@ func ruleFaults() []faultCase {
 		{"port of a protocol without ports", policy(`{proto: icmp, port: 80, action: drop}`), []string{
 			`gw.yaml:3: inspection.policy[0].port: is 80, but protocol icmp has no ports, proto: tcp, udp or sctp`,
 		}},
+		{"Suricata's keys elsewhere", replaceAttachments(`[{name: a, kind: embedded, include: /a.yaml, supervise: stop, memory: 2GiB}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].include: an attachment of kind embedded has no such key, leave it out, or kind: suricata`,
+			`gw.yaml:3: inspection.attachments[0].supervise: an attachment of kind embedded has no such key, leave it out, or kind: suricata`,
+			`gw.yaml:3: inspection.attachments[0].memory: an attachment of kind embedded has no such key, leave it out, or kind: suricata`,
+		}},
+		{"memory without unit", replaceAttachments(`[{name: a, kind: suricata, memory: 1000}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].memory: 1000 has no unit, a number with its unit: KiB, MiB, GiB or TiB`,
+		}},
+		{"memory too small", replaceAttachments(`[{name: a, kind: suricata, memory: 64MiB}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].memory: 64MiB is out of range, a size 128MiB to 1TiB`,
+		}},
+		{"memory with another unit", replaceAttachments(`[{name: a, kind: suricata, memory: 1GB}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].memory: "1GB" is no size, a size 128MiB to 1TiB, such as 1GiB`,
+		}},
+		{"memory beyond all bounds", replaceAttachments(`[{name: a, kind: suricata, memory: 99999999999999999TiB}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].memory: "99999999999999999TiB" is no size, a size 128MiB to 1TiB, such as 1GiB`,
+		}},
+		{"failure policy of a line without inspection", policy(`{vlan: 10, action: bypass, on_failure: open}`), []string{
+			`gw.yaml:3: inspection.policy[0].on_failure: is open, but a line with action: bypass has nothing inspected, leave it out, or action: inspect`,
+		}},
+		{"failure policy of a line misspelt", policy(`{vlan: 10, action: inspect, on_failure: opne}`), []string{
+			`gw.yaml:3: inspection.policy[0].on_failure: is "opne", did you mean open? It is one of closed, open`,
+		}},
 		{"line after one that matches all", policy(`{action: inspect}, {vlan: 10, action: drop}`), []string{
 			`gw.yaml:3: inspection.policy[1]: can never match: inspection.policy[0] (line 3) matches all of it before, delete it or move it up`,
 		}},

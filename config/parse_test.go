@@ -28,7 +28,7 @@ func leastConfig() *Config {
 		Local:   Local{Enabled: true},
 		Inspection: Inspection{
 			OnFailure:   "closed",
-			Attachments: []Attachment{{Name: "builtin", Kind: "embedded", Legs: LegsUniform, Weight: 1, Line: 3}},
+			Attachments: []Attachment{{Name: "builtin", Kind: "embedded", Legs: LegsUniform, Weight: 1, Supervise: SuperviseKeep, Memory: 1 << 30, Line: 3}},
 			Probe:       Probe{Interval: 500 * time.Millisecond, Timeout: 250 * time.Millisecond, DownAfter: 3, UpAfter: 2, Slow: 100 * time.Millisecond, HoldDown: time.Minute},
 			Offload:     Offload{Limit: 10000},
 		},
@@ -96,6 +96,8 @@ func TestValues(t *testing.T) {
 		{"host only", "uplinks: [{port: eth1}]\ninspection: {attachments: [{name: a, kind: embedded, rules: []}]}\n", func(c *Config) any { return len(c.Trunks) }, 0},
 		{"name that looks like a number", strings.Replace(least, "eth1", `"17"`, 1), func(c *Config) any { return c.Uplinks[0].Port }, "17"},
 		{"two legs", replaceAttachments("[{name: a, kind: port, port: ips0, return_port: ips1}]"), func(c *Config) any { return c.Inspection.Attachments[0].ReturnPort }, "ips1"},
+		{"memory", replaceAttachments("[{name: a, kind: suricata, memory: 1536MiB}]"), func(c *Config) any { return c.Inspection.Attachments[0].Memory }, uint64(1536 << 20)},
+		{"memory's default", replaceAttachments("[{name: a, kind: suricata}]"), func(c *Config) any { return c.Inspection.Attachments[0].Memory }, uint64(1 << 30)},
 		{"EVE", replaceAttachments("[{name: a, kind: embedded, eve: /var/log/eve.json, threads: 8}]"), func(c *Config) any { return c.Inspection.Attachments[0].EVE }, "/var/log/eve.json"},
 		{"number of a named protocol", policy("{proto: 132, port: 5, action: drop}"), func(c *Config) any { return c.Inspection.Policy[0].Proto }, "sctp"},
 		{"number of another protocol", policy("{proto: 47, action: drop}"), func(c *Config) any { return c.Inspection.Policy[0].Proto }, "47"},

@@ -126,6 +126,18 @@ func oneOf(into *string, words ...string) scalar {
 	})
 }
 
+// unset lets a key without a default be left out.
+func unset(s scalar, into *string) scalar {
+	given := s.node
+	s.node = func() *yaml.Node {
+		if *into == "" {
+			return nil
+		}
+		return given()
+	}
+	return s
+}
+
 func boolean(into *bool) scalar {
 	const is = "true or false"
 	return scalar{

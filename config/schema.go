@@ -18,6 +18,12 @@ const (
 	maxPolicy      = 1024
 )
 
+// Bounds of inspection.attachments[].memory, in bytes.
+const (
+	MinMemory = 128 << 20
+	MaxMemory = 1 << 40
+)
+
 // schema is every key there is, bound to c, in the order of the sample configuration.
 func schema(c *Config) []field {
 	return []field{
@@ -96,6 +102,9 @@ func attachmentKeys(a *Attachment, n *yaml.Node) []field {
 		{name: "legs", def: LegsUniform, value: oneOf(&a.Legs, LegsUniform, LegsDirectional), doc: "with a return_port: uniform sends all frames to port and takes all back from return_port; directional sends frames of the uplink to port and all others to return_port, for engines that learn MACs"},
 		{name: "weight", def: "1", value: number(&a.Weight, 1, 100), doc: "share of the connections, beside the other attachments' weights"},
 		{name: "eve", def: `""`, value: optionalPath(&a.EVE), doc: "EVE-format JSON file of kind embedded; \"\" is none"},
+		{name: "include", def: `""`, value: optionalPath(&a.Include), doc: "YAML file that kind suricata reads after its own configuration: a section in it takes the place of ours; \"\" is none"},
+		{name: "supervise", def: SuperviseKeep, value: oneOf(&a.Supervise, SuperviseKeep, SuperviseStop), doc: "when this program ends, keep leaves a Suricata running for the next one to adopt; stop ends it"},
+		{name: "memory", def: "1GiB", value: size(&a.Memory, MinMemory, MaxMemory), doc: "what a Suricata may have; one that is over it is started again"},
 	}
 }
 
@@ -117,6 +126,7 @@ func policyKeys(l *PolicyLine, _ *yaml.Node) []field {
 		{name: "proto", value: protocol(&l.Proto), doc: "tcp, udp, icmp, sctp or a number of IP's; left out: any"},
 		{name: "port", value: policyPort(&l.Port), doc: "source or destination port of tcp, udp and sctp; left out: any"},
 		{name: "action", required: true, value: oneOf(&l.Action, ActionInspect, ActionBypass, ActionDrop), doc: "what becomes of a frame that matches everything on the line"},
+		{name: "on_failure", value: unset(oneOf(&l.OnFailure, Closed, Open), &l.OnFailure), doc: "with action: inspect, closed or open for these frames; left out: as inspection.on_failure"},
 	}
 }
 

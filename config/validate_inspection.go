@@ -33,10 +33,10 @@ func (v *validator) attachmentKind(path string, a *Attachment) {
 	}
 	of := map[string][]string{
 		KindEmbedded: {"rules", "threads", "eve"},
-		KindSuricata: {"rules", "threads"},
+		KindSuricata: {"rules", "threads", "include", "supervise", "memory"},
 		KindPort:     {"port", "return_port", "legs"},
 	}
-	for _, key := range []string{"rules", "threads", "port", "return_port", "legs", "eve"} {
+	for _, key := range []string{"rules", "threads", "port", "return_port", "legs", "eve", "include", "supervise", "memory"} {
 		if !v.given(path+"."+key) || slices.Contains(of[a.Kind], key) {
 			continue
 		}

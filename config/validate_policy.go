@@ -19,6 +19,9 @@ func (v *validator) policy() {
 			}
 			v.fault(path+".port", wrong, "proto: tcp, udp or sctp")
 		}
+		if v.sound(path+".action", path+".on_failure") && l.OnFailure != "" && l.Action != ActionInspect {
+			v.fault(path+".on_failure", "is "+l.OnFailure+", but a line with action: "+l.Action+" has nothing inspected", "leave it out, or action: inspect")
+		}
 		v.reachable(i)
 	}
 }

@@ -101,6 +101,37 @@ type PolicyLine struct {
 	Proto  Proto
 	Port   uint16 // 0 any
 	Action PolicyAction
+
+	OnFailure FailurePolicy // of the frames that the line has inspected
+}
+
+// FailurePolicy is what becomes of a frame that is to be inspected while no
+// attachment is up.
+type FailurePolicy uint8
+
+// The failure policies.
+const (
+	FailDefault FailurePolicy = iota // as Gateway.OpenOnFailure says
+	FailClosed                       // dropped
+	FailOpen                         // forwarded uninspected
+)
+
+// failsOpen tells whether frames that the line has inspected are forwarded
+// while no attachment is up.
+func (g *Gateway) failsOpen(l PolicyLine) bool {
+	return l.OnFailure == FailOpen || l.OnFailure == FailDefault && g.OpenOnFailure
+}
+
+// failures tells which failure policies are in use.
+func (g *Gateway) failures() (closed, open bool) {
+	closed, open = !g.OpenOnFailure, g.OpenOnFailure
+	for _, l := range g.Policy {
+		if l.Action == Inspect {
+			open = open || g.failsOpen(l)
+			closed = closed || !g.failsOpen(l)
+		}
+	}
+	return closed, open
 }
 
 // Proto is an IP protocol number, or ProtoAny, or ProtoICMP for ICMP and

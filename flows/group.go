@@ -81,12 +81,13 @@ func Groups(g Gateway) []Group {
 	if len(slots) == 0 {
 		return nil
 	}
+	_, open := b.failures()
 	var out []Group
 	for o := OriginUplink; o <= OriginLocal; o++ {
 		if len(b.Attachments) > 1 {
 			out = append(out, b.shareGroup(o, slots))
 		}
-		if b.OpenOnFailure && b.Uplink.present() {
+		if open && b.Uplink.present() {
 			out = append(out, b.failoverGroup(o))
 		}
 	}

@@ -17,7 +17,7 @@ func (b *builder) steer() {
 			}
 			switch line.Action {
 			case Inspect:
-				f.Goto = TableDispatch
+				f.Actions, f.Goto = b.markFailure(b.failsOpen(line)), TableDispatch
 			case Bypass:
 				f.Actions = []Action{Load{1, regBypass()}}
 				f.Goto = TableForward
@@ -26,7 +26,18 @@ func (b *builder) steer() {
 			b.add(f)
 		}
 	}
-	b.add(Flow{Table: TableSteer, Cookie: NewCookie(CatDispatch, 0), Goto: TableDispatch})
+	b.add(Flow{
+		Table: TableSteer, Cookie: NewCookie(CatDispatch, 0),
+		Actions: b.markFailure(b.OpenOnFailure), Goto: TableDispatch,
+	})
+}
+
+// markFailure notes the frame's failure policy where frames differ in it.
+func (b *builder) markFailure(open bool) []Action {
+	if closed, _ := b.failures(); open && closed {
+		return []Action{Load{1, regOpen()}}
+	}
+	return nil
 }
 
 // matches gives the line's matches: one for each address family and each
@@ -93,28 +104,39 @@ const ControllerID = 0x0fc0
 // dispatch hands the frame to an attachment, by a group where there is a
 // choice. The failure policy takes its place while none is up.
 func (b *builder) dispatch() {
-	slots := share(b.Attachments)
-	for o := OriginUplink; o <= OriginLocal && len(slots) > 0; o++ {
-		b.add(Flow{
-			Table: TableDispatch, Priority: 100, Cookie: NewCookie(CatDispatch, uint32(o)),
-			Match:   Match{Regs: regs(regOrigin().equals(uint32(o)))},
-			Actions: b.toAttachment(o, slots),
-		})
+	closed, open := b.failures()
+	if closed {
+		b.dispatchAs(false, 0)
 	}
-	if b.OpenOnFailure {
-		b.add(Flow{
-			Table: TableDispatch, Cookie: NewCookie(CatFailure, 1),
-			Actions: []Action{Load{1, regBypass()}}, Goto: TableForward,
-		})
-		return
+	if open && closed {
+		b.dispatchAs(true, 10, regOpen().equals(1))
+	} else if open {
+		b.dispatchAs(true, 0)
 	}
-	b.add(Flow{Table: TableDispatch, Cookie: NewCookie(CatFailure, 0)})
 }
 
-// toAttachment gives the actions for the origin's frames.
-func (b *builder) toAttachment(o Origin, slots []int) []Action {
+// dispatchAs does so for the frames of one failure policy, those that the
+// registers mark.
+func (b *builder) dispatchAs(open bool, above uint16, marked ...RegMatch) {
+	slots := share(b.Attachments)
+	for o := OriginUplink; o <= OriginLocal && len(slots) > 0; o++ {
+		all := regs(append([]RegMatch{regOrigin().equals(uint32(o))}, marked...)...)
+		b.add(Flow{
+			Table: TableDispatch, Priority: 100 + above, Cookie: NewCookie(CatDispatch, uint32(o)),
+			Match: Match{Regs: all}, Actions: b.toAttachment(o, open, slots),
+		})
+	}
+	f := Flow{Table: TableDispatch, Priority: above, Cookie: NewCookie(CatFailure, 0), Match: Match{Regs: regs(marked...)}}
+	if open {
+		f.Cookie, f.Actions, f.Goto = NewCookie(CatFailure, 1), []Action{Load{1, regBypass()}}, TableForward
+	}
+	b.add(f)
+}
+
+// toAttachment gives the actions for the origin's frames of one failure policy.
+func (b *builder) toAttachment(o Origin, open bool, slots []int) []Action {
 	switch {
-	case b.OpenOnFailure && b.Uplink.present():
+	case open && b.Uplink.present():
 		return []Action{ToGroup{groupFailover + uint32(o)}}
 	case len(b.Attachments) > 1:
 		return []Action{ToGroup{groupShare + uint32(o)}}

@@ -81,6 +81,9 @@ func (r random) policyLine() model.PolicyLine {
 	if len(line.Protos) == 1 && slices.Contains(withPorts, line.Protos[0]) && r.percent(60) {
 		line.Port = pick(r, portPool)
 	}
+	if line.Action == model.Inspect {
+		line.OnFailure = pick(r, []model.Failure{model.AsConfigured, model.Closed, model.Open})
+	}
 	if line.VLAN < 0 && !line.IP.IsValid() && line.Protos == nil {
 		line.VLAN = int(pick(r, vlanPool)) // a line that matches everything leaves little to see
 	}
@@ -142,5 +145,8 @@ func policyLine(l model.PolicyLine) flows.PolicyLine {
 	line.Action = map[model.Action]flows.PolicyAction{
 		model.Inspect: flows.Inspect, model.Bypass: flows.Bypass, model.Drop: flows.DropFrame,
 	}[l.Action]
+	line.OnFailure = map[model.Failure]flows.FailurePolicy{
+		model.AsConfigured: flows.FailDefault, model.Closed: flows.FailClosed, model.Open: flows.FailOpen,
+	}[l.OnFailure]
 	return line
 }

@@ -77,6 +77,7 @@ type Register struct {
 func regOrigin() Range  { return Range{Reg0, 0, 2} }
 func regBypass() Range  { return Range{Reg0, 4, 1} }
 func regTagged() Range  { return Range{Reg0, 5, 1} }
+func regOpen() Range    { return Range{Reg0, 6, 1} }
 func regIngress() Range { return Range{Reg1, 0, 16} }
 func regVLAN() Range    { return Range{Reg2, 0, 12} }
 func regEgress() Range  { return Range{Reg3, 0, 16} }
@@ -93,6 +94,7 @@ func Registers() []Register {
 		{"origin", regOrigin(), "where the frame came from: 1 uplink, 2 trunk, 3 local, 0 none (sent by the IPS itself)"},
 		{"bypass", regBypass(), "1: forwarded without inspection, by policy or by the failure policy"},
 		{"tagged", regTagged(), "1: the frame has a tag of its own, as frames of a VLAN that is tagged on all its ports have"},
+		{"open", regOpen(), "1: forwarded while no attachment is up, 0: dropped then; used only where lines of the policy differ in that"},
 		{"ingress", regIngress(), "OpenFlow port that the frame came in on; 0 not known"},
 		{"vlan", regVLAN(), "VLAN of the frame; 0 is the untagged network"},
 		{"egress", regEgress(), "OpenFlow port of the destination MAC; 0 not known"},

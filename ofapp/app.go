@@ -27,6 +27,7 @@ import (
 // Options are what an App needs besides the configuration.
 type Options struct {
 	Load    func() (*config.Config, error) // reads the configuration again, for Reload
+	Watch   string                         // configuration file that is loaded again when it changes; "" is none
 	Applied func(*config.Config)           // hears of a configuration that Reload has put in force; may be nil
 	Guard   []string                       // command line of a guard of the embedded engine's link; nil for none
 	Version string
@@ -57,6 +58,7 @@ type App struct {
 	conn        *openflow.Conn // nil while there is no channel
 	view        view
 	hostMAC     string // the last that was known
+	seen        stamps // of the files that were read last
 }
 
 // view is what the last look at the switch told.
@@ -68,6 +70,7 @@ type view struct {
 	wanted   []flows.Flow
 	faults   []string
 	errText  string // why the last sync failed
+	rules    string // why rule files are not in force
 	bridge   string // why the bridge could not be brought to its specification
 	repairs  uint64 // flows that others changed and that were put right
 	noMeters bool   // the switch of this connection refuses meters
@@ -80,6 +83,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), runID: rand.Text(),
 		alertLog: journal.New[alertRecord](alertRecords, alertBytes), eventLog: journal.New[Event](eventRecords, eventBytes),
 	}
+	a.seen = stamps{stamp(o.Watch), ruleStamp(cfg)}
 	for i, c := range cfg.Inspection.Attachments {
 		at, err := a.newAttachment(c, uint16(i))
 		if err != nil {
@@ -128,6 +132,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return ctl.Serve(ctx) })
 	g.Go(func() error { return a.watch(ctx) })
 	g.Go(func() error { return a.logAlerts(ctx) })
+	g.Go(func() error { return a.watchFiles(ctx) })
 	g.Go(func() error {
 		return openflow.Run(ctx, openflow.Options{
 			Endpoint: a.cfg.OpenFlowEndpoint(), TLS: tc, ControllerID: flows.ControllerID,

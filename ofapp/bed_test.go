@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,8 @@ var (
 	guest1 = frame.MAC(mac(0x11))
 	peer   = frame.MAC("00:16:3e:00:00:01")
 	other  = frame.MAC("00:16:3e:77:88:99")
+
+	outside, inside = netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("192.0.2.2")
 )
 
 // bed is a switch with ports, a stand-in for the IPS and a controller.
@@ -44,6 +47,7 @@ type bed struct {
 	ips   *testenv.IPS
 	legs  int
 
+	lastPort uint16                   // source port of the last datagram of passes
 	lastPID  int                      // of the Suricata that status told of last
 	legPorts map[string]*testenv.Port // the IPS's side of its legs
 }

@@ -47,6 +47,7 @@ func (a *App) newEngine(c config.Attachment, ended func(how string)) (engine, er
 	case config.KindSuricata:
 		s, err := suricata.New(suricata.Options{
 			Name: c.Name, Rules: c.Rules, Threads: c.Threads, Dir: filepath.Join(filepath.Dir(a.cfg.Control), c.Name), Log: a.log,
+			Include: c.Include, MemoryMax: c.Memory, Stop: c.Supervise == config.SuperviseStop,
 			OnEvent: func(e suricata.Event) { a.suricataEvent(c.Name, &e) },
 			OnEnd:   ended,
 		})

@@ -184,6 +184,12 @@ func policyLine(l config.PolicyLine) flows.PolicyLine {
 	case config.ActionDrop:
 		out.Action = flows.DropFrame
 	}
+	switch l.OnFailure {
+	case config.Closed:
+		out.OnFailure = flows.FailClosed
+	case config.Open:
+		out.OnFailure = flows.FailOpen
+	}
 	return out
 }
 

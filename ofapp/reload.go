@@ -22,6 +22,11 @@ func (a *App) Reload(ctx context.Context) error {
 }
 
 func (a *App) reload(ctx context.Context) error {
+	a.mu.Lock()
+	seen := a.seen // rules that were not taken are left to watchFiles
+	a.mu.Unlock()
+	seen.file = stamp(a.o.Watch)
+	defer func() { a.setSeen(seen) }()
 	next, err := a.o.Load()
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
@@ -30,10 +35,12 @@ func (a *App) reload(ctx context.Context) error {
 	if key := needsRestart(old, next); key != "" {
 		return fmt.Errorf("configuration: %s can't be changed while running; restart ofcontroller", key)
 	}
+	rules := ruleStamp(next)
 	commit, err := a.prepareRules(ctx, next)
 	if err != nil {
 		return err
 	}
+	seen.rules = rules
 	a.mu.Lock()
 	a.cfg = next
 	a.mu.Unlock()
@@ -56,6 +63,7 @@ func (a *App) reload(ctx context.Context) error {
 // prepareRules reads every engine's rules, and gives what puts them in force.
 // Suricatas come last: they take good rules at once.
 func (a *App) prepareRules(ctx context.Context, next *config.Config) (commit []func() error, err error) {
+	defer func() { a.noteRules(err) }()
 	order := slices.Clone(a.list())
 	rank := map[string]int{config.KindSuricata: 1}
 	slices.SortStableFunc(order, func(x, y *attachment) int { return rank[x.cfg.Kind] - rank[y.cfg.Kind] })
@@ -77,7 +85,8 @@ func needsRestart(old, next *config.Config) string {
 	attachment := func(x, y config.Attachment) bool {
 		x.Rules, y.Rules, x.Line, y.Line = nil, nil, 0, 0
 		return x.Name == y.Name && x.Kind == y.Kind && x.Port == y.Port && x.ReturnPort == y.ReturnPort &&
-			x.Legs == y.Legs && x.Threads == y.Threads && x.EVE == y.EVE
+			x.Legs == y.Legs && x.Threads == y.Threads && x.EVE == y.EVE &&
+			x.Include == y.Include && x.Supervise == y.Supervise && x.Memory == y.Memory
 	}
 	switch {
 	case old.OVSDB != next.OVSDB:

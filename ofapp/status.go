@@ -4,6 +4,7 @@ package ofapp
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"ofcontroller/flows"
@@ -116,6 +117,9 @@ func (a *App) Status(ctx context.Context) Status {
 	}
 	if v.bridge != "" {
 		s.Problems = append(s.Problems, v.bridge)
+	}
+	if v.rules != "" {
+		s.Problems = append(s.Problems, strings.Split(v.rules, "\n")...)
 	}
 	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == ""
 	for _, at := range a.list() {

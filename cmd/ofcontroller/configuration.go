@@ -12,6 +12,7 @@ import (
 
 	"ofcontroller/config"
 	"ofcontroller/ips/rules"
+	"ofcontroller/ips/suricata"
 )
 
 // layerFlags are the flags that lie over keys of the configuration file; a
@@ -36,7 +37,8 @@ func load(cmd *cobra.Command) (*config.Config, error) {
 func faults(w io.Writer, err error) error {
 	var c config.Faults
 	var r rules.Faults
-	if errors.As(err, &c) || errors.As(err, &r) {
+	var s suricata.Faults
+	if errors.As(err, &c) || errors.As(err, &r) || errors.As(err, &s) {
 		fmt.Fprintln(w, err)
 		return errFaults
 	}

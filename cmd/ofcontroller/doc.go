@@ -6,5 +6,6 @@
 // of what is printed. It decides nothing about frames or flows and speaks to no
 // switch itself; run hands over to ofapp, and status, macs, alerts, events and
 // flows --live ask the running program through its control socket. It may import ofapp,
-// ofapp/control, config, flows (for output), and ips/rules (for check).
+// ofapp/control, config, flows (for output), ips/rules and
+// ips/suricata (for check).
 package main

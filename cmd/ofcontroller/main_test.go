@@ -27,6 +27,7 @@ func TestCommandLine(t *testing.T) {
 	base := "uplinks: [{port: eth1}]\ntrunks: [{port: t0, vlans: [7]}]\n"
 	good := write(t, "good.yaml", base+"inspection: {attachments: [{name: a, kind: port, port: ips0}]}\ncontrol: /nonexistent/x.ctl\n")
 	faulty := write(t, "faulty.yaml", base+"inspection: {attachments: [{name: a, kind: port}]}\nlogs: {}\n")
+	badSuricata := write(t, "suricata.yaml", base+"inspection: {attachments: [{name: a, kind: suricata, rules: ["+rules+"]}]}\n")
 	badRules := write(t, "rules.yaml", base+"inspection: {attachments: [{name: a, kind: embedded, rules: ["+rules+"]}]}\n")
 	for _, c := range []struct {
 		name           string
@@ -40,6 +41,7 @@ func TestCommandLine(t *testing.T) {
 			faulty + ":4: logs: unknown key, did you mean log?\n",
 		}, nil},
 		{"check, rules", []string{"check", "-c", badRules}, 1, []string{rules + ":1: sid 5: ", "nosuch"}, nil},
+		{"check, Suricata's rules", []string{"check", "-c", badSuricata}, 1, []string{rules + ":1: ", "nosuch"}, nil},
 		{"check, flag over the file", []string{"check", "-c", good, "--log.level", "loud"}, 1, []string{"flag --log.level:0: log.level: "}, nil},
 		{"no file", []string{"check", "-c", "/nonexistent/config.yaml"}, 1, nil, []string{"ofcontroller: read configuration: open /nonexistent/config.yaml"}},
 		{"flows", []string{"flows", "-c", good}, 0, []string{"# port 1: eth1\n# port 2: t0\n# port 3: ips0\n", "in_port=2,dl_vlan=7 actions="}, nil},
@@ -77,4 +79,18 @@ func contains(t *testing.T, what, got string, parts []string) {
 			t.Errorf("%s: %q, want %q in it", what, got, p)
 		}
 	}
+}
+
+// TestCheckWithoutSuricata says that rules were not tested, which is no fault of
+// theirs.
+func TestCheckWithoutSuricata(t *testing.T) {
+	rules := write(t, "some.rules", "")
+	file := write(t, "s.yaml", "uplinks: [{port: eth1}]\ninspection: {attachments: [{name: a, kind: suricata, rules: ["+rules+"]}]}\n")
+	t.Setenv("PATH", t.TempDir())
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"check", "-c", file}, &stdout, &stderr); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	contains(t, "standard output", stdout.String(), nil)
+	contains(t, "standard error", stderr.String(), []string{"attachment a: its rules are not tested: suricata is not installed"})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"runtime"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"ofcontroller/config"
 	"ofcontroller/ips/rules"
+	"ofcontroller/ips/suricata"
 	"ofcontroller/ofapp"
 	"ofcontroller/ofapp/control"
 )
@@ -21,7 +23,9 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration and its rule files",
-		Long: `Check the configuration and its rule files without touching anything.
+		Long: `Check the configuration and its rule files without touching anything. Rules of an
+attachment of kind suricata are tested by Suricata itself (suricata -T); where it
+is not installed, standard error says that they were not.
 
 Exit code 0 when all is right, else 1 and one line for each fault:
 FILE:LINE: KEY: what is wrong, what would be right`,
@@ -38,10 +42,7 @@ func check(cmd *cobra.Command) error {
 	}
 	var all []error
 	for _, at := range cfg.Inspection.Attachments {
-		if at.Kind != config.KindEmbedded {
-			continue
-		}
-		if _, err := rules.Load(at.Rules); err != nil {
+		if err := checkAttachment(cmd, at); err != nil {
 			all = append(all, faults(cmd.OutOrStdout(), err))
 		}
 	}
@@ -51,6 +52,25 @@ func check(cmd *cobra.Command) error {
 		}
 	}
 	return errors.Join(all...)
+}
+
+// checkAttachment has the attachment's engine read its rule files.
+func checkAttachment(cmd *cobra.Command, at config.Attachment) error {
+	switch at.Kind {
+	case config.KindEmbedded:
+		_, err := rules.Load(at.Rules)
+		return err
+	case config.KindSuricata:
+		err := suricata.Test(cmd.Context(), suricata.Options{
+			Name: at.Name, Rules: at.Rules, Threads: at.Threads, Include: at.Include, MemoryMax: at.Memory,
+		})
+		if errors.Is(err, exec.ErrNotFound) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "attachment %s: its rules are not tested: suricata is not installed, or not in PATH\n", at.Name)
+			return nil
+		}
+		return err
+	}
+	return nil
 }
 
 func newFlows() *cobra.Command {

@@ -25,10 +25,12 @@ func newRun() *cobra.Command {
 SIGTERM and SIGINT end it with exit code 0 and leave all flows in place: traffic
 goes on through attachments of kind port. An embedded engine ends with this
 program, and its port goes down: the switch then follows inspection.on_failure.
-SIGHUP reads the configuration and the rule files again; a bad
-configuration is refused whole and the old one runs on.`,
+SIGHUP reads the configuration and the rule files again; a bad configuration is
+refused whole and the old one runs on. Rule files are also read again when they
+change, and with --watch the configuration file is.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runGateway(cmd) },
 	}
+	cmd.Flags().Bool("watch", false, "reload when the configuration file changes")
 	layerFlags(cmd.Flags())
 	return cmd
 }
@@ -40,10 +42,15 @@ func runGateway(cmd *cobra.Command) error {
 	}
 	log := logrus.New()
 	setLog(log, cfg.Log)
+	file := ""
+	if watch, _ := cmd.Flags().GetBool("watch"); watch {
+		file, _ = cmd.Flags().GetString("config")
+	}
 	app, err := ofapp.New(cfg, ofapp.Options{
 		Guard:   link.OwnGuard(guardWord),
 		Load:    func() (*config.Config, error) { return load(cmd) },
 		Applied: func(c *config.Config) { setLog(log, c.Log) },
+		Watch:   file,
 		Version: version, Log: log,
 	})
 	if err != nil {

@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -82,6 +84,34 @@ func (a *Attachment) test(ctx context.Context, config string) error {
 		return fmt.Errorf("test configuration: %w: %s", err, bytes.TrimSpace(out.b[:min(len(out.b), maxFaultText)]))
 	}
 	return faults
+}
+
+// Test lets Suricata read the rule files and the include file of an attachment
+// without running it. What it refuses is of type Faults; one that is not there
+// is exec.ErrNotFound. Options.Dir is not touched.
+func Test(ctx context.Context, o Options) error {
+	dir, err := os.MkdirTemp("", "suricata-test-")
+	if err != nil {
+		return fmt.Errorf("test configuration: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // nothing of ours is in there any more
+	o.Dir = filepath.Join(dir, "run")
+	a, err := New(o)
+	if err != nil {
+		return err
+	}
+	_, err = a.try(ctx, a.rules)
+	var faults Faults
+	if errors.As(err, &faults) {
+		for i := range faults {
+			// A file that is gone by now; the words say what is wrong.
+			if strings.HasPrefix(faults[i].File, dir) {
+				faults[i].File = "suricata.yaml"
+			}
+		}
+		return faults
+	}
+	return err
 }
 
 // bounded keeps the beginning of what is written to it.

@@ -37,13 +37,14 @@ func (g *Gateway) Receive(port uint16, f Frame) Verdict {
 	if t.origin == Trunk && g.several(t.vlan) && !t.Src.Group() {
 		g.Ingress[t.src()] = port
 	}
-	switch g.policy(t) {
+	action, open := g.policy(t)
+	switch action {
 	case Drop:
 		return drop(whyPolicyDrop)
 	case Bypass:
 		return g.forward(t)
 	}
-	return g.inspect(t)
+	return g.inspect(t, open)
 }
 
 // admit finds the frame's origin and VLAN, or says why it must not come in.
@@ -94,14 +95,19 @@ func (g *Gateway) carried(vlan uint16) bool {
 		slices.ContainsFunc(g.trunksOf(vlan), func(t TrunkPort) bool { return t.Port != 0 })
 }
 
-// policy gives the action of the first line that matches.
-func (g *Gateway) policy(t transit) Action {
+// policy gives the action of the first line that matches, and whether the frame
+// may pass uninspected when nobody can inspect it.
+func (g *Gateway) policy(t transit) (action Action, open bool) {
 	for _, line := range g.Policy {
-		if line.matches(t) {
-			return line.Action
+		if !line.matches(t) {
+			continue
 		}
+		if line.OnFailure == AsConfigured {
+			return line.Action, g.Open
+		}
+		return line.Action, line.OnFailure == Open
 	}
-	return Inspect
+	return Inspect, g.Open
 }
 
 func (l PolicyLine) matches(t transit) bool {
@@ -123,7 +129,7 @@ func (l PolicyLine) matches(t transit) bool {
 
 // inspect hands the frame to the first attachment that is up, with the carrier
 // tag in front: VID is the VLAN, PCP the origin.
-func (g *Gateway) inspect(t transit) Verdict {
+func (g *Gateway) inspect(t transit, open bool) Verdict {
 	for _, a := range g.Attachments {
 		if !a.up() {
 			continue
@@ -135,7 +141,7 @@ func (g *Gateway) inspect(t transit) Verdict {
 			}
 		}
 	}
-	if g.Open {
+	if open {
 		return g.forward(t)
 	}
 	return drop(whyClosed)

@@ -134,7 +134,19 @@ type PolicyLine struct {
 	Protos []uint8      // none: any
 	Port   uint16       // 0 any
 	Action Action
+	// OnFailure takes Config.Open's place for frames that the line has inspected.
+	OnFailure Failure
 }
+
+// Failure is a failure policy.
+type Failure uint8
+
+// The failure policies.
+const (
+	AsConfigured Failure = iota
+	Closed
+	Open
+)
 
 // Action is what a policy line does.
 type Action uint8
