@@ -131,6 +131,8 @@ func (b *bed) keepSuricata(t *testing.T, good []byte) {
 	b.t = t
 	pid := b.suricataPID()
 	before := keys(b.dumpAges())
+	b.env.Opaque(true)
+	defer b.env.Opaque(false)
 	if err := b.ctl.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,7 @@ type Env struct {
 	warden   *warden
 	db       *process
 	vswitchd *process
+	opaque   bool // see [Env.Opaque]; under mu
 
 	mu          sync.Mutex
 	ports       []*Port

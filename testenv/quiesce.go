@@ -105,8 +105,17 @@ func (e *Env) quiet(ctx context.Context, ports []*Port) (bool, error) {
 func (e *Env) outOfSight() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.datapath == "system" ||
+	return e.datapath == "system" || e.opaque ||
 		slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.process.running() })
+}
+
+// Opaque says that frames can be in an engine that no controller of this
+// environment runs, such as one which outlived its controller: waiting for
+// frames in flight allows them some time then.
+func (e *Env) Opaque(yes bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.opaque = yes
 }
 
 // movement adds up the frames seen so far. Every counter only grows, so an equal
