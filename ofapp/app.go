@@ -74,6 +74,7 @@ type view struct {
 	bridge   string // why the bridge could not be brought to its specification
 	repairs  uint64 // flows that others changed and that were put right
 	noMeters bool   // the switch of this connection refuses meters
+	rival    rival
 	syncs    uint64 // bundles that changed something
 }
 
@@ -112,6 +113,11 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	release, err := a.claim()
+	if err != nil {
+		return err
+	}
+	defer release()
 	ctl, err := control.Listen(a.cfg.Control, a.methods(), a.log)
 	if err != nil {
 		return err

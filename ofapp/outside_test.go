@@ -3,6 +3,7 @@
 package ofapp_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -228,4 +229,38 @@ func TestPortElsewhere(t *testing.T) {
 	if on := strings.TrimSpace(b.env.VsctlT(t, "port-to-br", t2)); on != "br1" {
 		t.Errorf("%s is on %s", t2, on)
 	}
+}
+
+// TestRivals has others steer the bridge: another ofcontroller does not start,
+// and who changes flows again and again, or may do so, is named.
+func TestRivals(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 1, wayConfig)
+	problem := func(t *testing.T, text string) {
+		t.Helper()
+		eventually(t, settle, "status names it", func() bool { return strings.Contains(fmt.Sprint(b.ctl.Status()["problems"]), text) })
+	}
+	t.Run("ofcontroller", func(t *testing.T) {
+		second, err := b.env.StartController(testenv.ControllerOptions{YAML: b.yaml(wayConfig)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), testenv.Scaled(settle))
+		defer cancel()
+		if code, err := second.Wait(ctx); code != 1 || !strings.Contains(second.Logs(), "another ofcontroller steers it") {
+			t.Errorf("exit code %d, %v: %s", code, err, second.Logs())
+		}
+	})
+	t.Run("controllers of the bridge", func(t *testing.T) {
+		b.env.VsctlT(t, "set-controller", "br0", "unix:/nonexistent")
+		problem(t, "unix:/nonexistent")
+		b.env.VsctlT(t, "del-controller", "br0")
+		eventually(t, settle, "no problem is left", func() bool { return len(b.ctl.Status()["problems"].([]any)) == 0 })
+	})
+	t.Run("changes again and again", func(t *testing.T) {
+		eventually(t, converge, "status names it", func() bool {
+			b.env.OfctlT(t, "add-flow", b.env.Mgmt("br0"), "table=0,priority=7,dl_type=0x9998,actions=drop")
+			return strings.Contains(fmt.Sprint(b.ctl.Status()["problems"]), "keeps changing the flows")
+		})
+	})
 }

@@ -246,6 +246,7 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 	repair := s.quiet && touched > 0
 	if repair {
 		s.a.view.repairs += uint64(touched)
+		s.a.view.rival.repaired(time.Now())
 	}
 	s.a.mu.Unlock()
 	if repair {

@@ -115,6 +115,7 @@ func (a *App) Status(ctx context.Context) Status {
 		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
 		Ports: portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
 	}
+	s.Problems = append(s.Problems, rivals(db.Bridge, v.rival, time.Now())...)
 	if v.bridge != "" {
 		s.Problems = append(s.Problems, v.bridge)
 	}
