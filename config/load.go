@@ -32,6 +32,11 @@ func Load(path string, flags *pflag.FlagSet) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
+	return LoadText(path, text, flags)
+}
+
+// LoadText is Load for the text of a file that was read elsewhere; path is the name used in faults.
+func LoadText(path string, text []byte, flags *pflag.FlagSet) (*Config, error) {
 	d := newDecoder(path)
 	root := d.tree(text)
 	if err := d.layers(root, os.Environ(), flags); err != nil {

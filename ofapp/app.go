@@ -30,6 +30,10 @@ type Options struct {
 	Watch   string                         // configuration file that is loaded again when it changes; "" is none
 	Applied func(*config.Config)           // hears of a configuration that Reload has put in force; may be nil
 	Guard   []string                       // command line of a guard of the embedded engine's link; nil for none
+	// Parse gives the configuration of a text, with what lies over a file for Load. It is for Plan.
+	Parse func(file string, text []byte) (*config.Config, error)
+	// Level gives the log's level, and sets it first unless level is empty. nil: the log has none to set.
+	Level   func(level string) (string, error)
 	Version string
 	Log     logrus.FieldLogger
 }

@@ -4,32 +4,45 @@ package ofapp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"ofcontroller/flows"
 	"ofcontroller/ofapp/control"
+	"ofcontroller/ofapp/trace"
 	"ofcontroller/openflow"
 )
 
 // methods are what the control socket answers.
 func (a *App) methods() map[string]control.Method {
 	return map[string]control.Method{
-		"status": {Help: "[-o table|json]", Call: func(ctx context.Context, args []string) (string, error) {
+		"status": {Help: "[-o table|json|yaml]", Call: func(ctx context.Context, args []string) (string, error) {
 			return control.Render(args, a.Status(ctx))
 		}},
-		"macs": {Help: "[-o table|json]", Call: func(ctx context.Context, args []string) (string, error) {
+		"macs": {Help: "[-o table|json|yaml]", Call: func(ctx context.Context, args []string) (string, error) {
 			macs, err := a.MACs(ctx)
 			if err != nil {
 				return "", err
 			}
 			return control.Render(args, MACTable(macs))
 		}},
-		"alerts":     journalMethod(a.runID, a.alertView()),
-		"events":     journalMethod(a.runID, a.eventView()),
-		"flows/live": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
+		"alerts":  journalMethod(a.runID, a.alertView()),
+		"events":  journalMethod(a.runID, a.eventView()),
+		"trace":   {Help: "in-port=PORT [to=PORT] (hex=FRAME | [vlan=N] src=MAC dst=MAC ...) [-o table|json|yaml]", Call: a.traceMethod},
+		"macs/rm": {Help: "(all | MAC [VLAN])", Call: a.forgetMethod},
+		"ports": {Help: "[-o table|json|yaml]", Call: func(ctx context.Context, args []string) (string, error) {
+			ports, err := a.Ports(ctx)
+			if err != nil {
+				return "", err
+			}
+			return control.Render(args, ports)
+		}},
+		"flows/annotated": {Help: "[origin=ORIGIN] [vlan=N] [port=PORT] [-o table|json|yaml]", Call: a.annotatedMethod},
+		"vlog/set":        {Help: "LEVEL", Call: a.setLevelMethod},
+		"vlog/list":       {Help: "", Call: a.listLevelMethod},
+		"plan":            {Help: "FILENAME TEXT [-o table|json|yaml]", Call: a.planMethod},
+		"flows/live":      {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
 		"reload": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
 			return "", a.Reload(ctx)
 		}},
@@ -37,6 +50,71 @@ func (a *App) methods() map[string]control.Method {
 			return "ofcontroller " + a.o.Version, nil
 		}},
 	}
+}
+
+func (a *App) traceMethod(ctx context.Context, args []string) (string, error) {
+	format, words, err := control.Format(args)
+	if err != nil {
+		return "", err
+	}
+	q, err := trace.Parse(words)
+	if err != nil {
+		return "", err
+	}
+	r, err := a.Trace(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	return control.Write(format, r)
+}
+
+func (a *App) forgetMethod(ctx context.Context, args []string) (string, error) {
+	f, err := parseForgetting(args)
+	if err != nil {
+		return "", err
+	}
+	n, err := a.forget(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("learned addresses removed: %d", n), nil
+}
+
+func (a *App) annotatedMethod(ctx context.Context, args []string) (string, error) {
+	format, words, err := control.Format(args)
+	if err != nil {
+		return "", err
+	}
+	filter, err := parseFlowFilter(words)
+	if err != nil {
+		return "", err
+	}
+	t, err := a.annotated(ctx, filter)
+	if err != nil {
+		return "", err
+	}
+	return control.Write(format, t)
+}
+
+// planMethod takes the text of the configuration: its file may be one that only
+// the asking user can read.
+func (a *App) planMethod(ctx context.Context, args []string) (string, error) {
+	format, words, err := control.Format(args)
+	if err != nil {
+		return "", err
+	}
+	if len(words) != 2 {
+		return "", fmt.Errorf("%d arguments: the name of a configuration file and its text would be right", len(words))
+	}
+	next, err := a.o.Parse(words[0], []byte(words[1]))
+	if err != nil {
+		return "", fmt.Errorf("configuration: %w", err)
+	}
+	p, err := a.Plan(ctx, next)
+	if err != nil {
+		return "", err
+	}
+	return control.Write(format, p)
 }
 
 // Live compares the wanted flows with what the switch holds now: a line that
@@ -51,7 +129,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	}
 	in := a.inputs()
 	if in.bridge == nil {
-		return "", errors.New("the database does not have the bridge")
+		return "", errNoBridge
 	}
 	g, _ := in.gateway()
 	w, err := wanted(flows.Build(g), flows.Groups(g))

@@ -28,7 +28,7 @@ func reference() string {
 	root := newRoot()
 	var b strings.Builder
 	var rows [][]string
-	shown := slices.DeleteFunc(root.Commands(), func(c *cobra.Command) bool { return c.Hidden })
+	shown := slices.DeleteFunc(commands(root), func(c *cobra.Command) bool { return c.Hidden })
 	for _, c := range shown {
 		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-")), c.Short})
 	}
@@ -45,6 +45,15 @@ func reference() string {
 		}
 	}
 	return b.String()
+}
+
+// commands are all commands, those below others behind them.
+func commands(c *cobra.Command) []*cobra.Command {
+	var all []*cobra.Command
+	for _, sub := range c.Commands() {
+		all = append(append(all, sub), commands(sub)...)
+	}
+	return all
 }
 
 func flagTable(set *pflag.FlagSet) string {

@@ -46,9 +46,9 @@ with #, on standard error with -o json.`
 // newJournal makes a command that shows a journal of the running program.
 func newJournal(method, short, long string) *cobra.Command {
 	cmd := &cobra.Command{Use: method, Short: short, Long: long + followText, RunE: func(cmd *cobra.Command, _ []string) error {
-		format, err := outputFormat(cmd)
-		if err != nil {
-			return err
+		format, _ := cmd.Flags().GetString("output")
+		if format != "table" && format != "json" { // a stream of lines, which YAML is not
+			return usageError{fmt.Errorf("--output %s: table or json would be right", format)}
 		}
 		n, _ := cmd.Flags().GetUint16("lines")
 		cfg, err := load(cmd)
@@ -71,6 +71,7 @@ func newJournal(method, short, long string) *cobra.Command {
 	cmd.Flags().BoolP("follow", "f", false, "go on with what comes")
 	cmd.Flags().Uint16P("lines", "n", 10, "show the latest `N`")
 	formatFlag(cmd)
+	cmd.Flags().Lookup("output").Usage = "output `format`: table or json"
 	layerFlags(cmd.Flags())
 	return cmd
 }

@@ -54,7 +54,7 @@ func TestCommandLine(t *testing.T) {
 		{"events, format", []string{"events", "-o", "xml"}, 2, nil, []string{"--output xml: table or json would be right"}},
 		{"version", []string{"version"}, 0, []string{"ofcontroller " + version}, nil},
 		{"version, JSON", []string{"version", "-o", "json"}, 0, []string{`"version": "` + version + `"`}, nil},
-		{"format", []string{"version", "-o", "xml"}, 2, nil, []string{"--output xml: table or json would be right", "--help"}},
+		{"format", []string{"version", "-o", "xml"}, 2, nil, []string{"--output xml: table, json or yaml would be right", "--help"}},
 		{"argument", []string{"check", "extra"}, 2, nil, []string{`takes no argument "extra"`}},
 		{"flag", []string{"check", "--nosuch"}, 2, nil, []string{"unknown flag: --nosuch"}},
 	} {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -84,13 +83,30 @@ ovs-ofctl -O OpenFlow13 parse-flows reads it.
 
 With --live the running ofcontroller compares the flows that it wants with those
 on the switch: + is missing there, - is too many, ~ differs; nothing is printed
-and the exit code is 0 when they agree, else it is 1.`,
+and the exit code is 0 when they agree, else it is 1.
+
+With --annotate the running ofcontroller lists the flows on the switch: tables and
+registers by name, what each flow is for, and its counters. --origin, --vlan and
+--port leave those that speak of it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return printFlows(cmd) },
 	}
 	cmd.Flags().Bool("live", false, "print the difference with the switch")
+	cmd.Flags().Bool("annotate", false, "list the flows on the switch and what they are for")
+	cmd.Flags().String("origin", "", "with --annotate: only flows of this `origin`, uplink, trunk or local")
+	cmd.Flags().String("vlan", "", "with --annotate: only flows of this `VLAN`")
+	cmd.Flags().String("port", "", "with --annotate: only flows of this `port`")
 	formatFlag(cmd)
 	layerFlags(cmd.Flags())
 	return cmd
+}
+
+// printAnnotated asks for the flows on the switch.
+func printAnnotated(cmd *cobra.Command, filters []string, format string) error {
+	text, err := ask(cmd, "flows/annotated", append(filters, "-o", format)...)
+	if err == nil {
+		printText(cmd, text)
+	}
+	return err
 }
 
 func printFlows(cmd *cobra.Command) error {
@@ -102,12 +118,26 @@ func printFlows(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	var filters []string
+	for _, name := range []string{"origin", "vlan", "port"} {
+		if cmd.Flags().Changed(name) {
+			v, _ := cmd.Flags().GetString(name)
+			filters = append(filters, name+"="+v)
+		}
+	}
+	annotate, _ := cmd.Flags().GetBool("annotate")
+	switch {
+	case annotate:
+		return printAnnotated(cmd, filters, format)
+	case filters != nil:
+		return usageError{errors.New("--origin, --vlan and --port go with --annotate")}
+	}
 	if live, _ := cmd.Flags().GetBool("live"); live {
 		return printLive(cmd, cfg, format)
 	}
 	p := ofapp.NewPreview(cfg)
-	if format == "json" {
-		return writeJSON(cmd, flowRows(p))
+	if format != "table" {
+		return encode(cmd, format, flowRows(p))
 	}
 	fmt.Fprint(cmd.OutOrStdout(), p)
 	return nil
@@ -118,8 +148,8 @@ func printLive(cmd *cobra.Command, cfg *config.Config, format string) error {
 	if err != nil {
 		return err
 	}
-	if format == "json" {
-		if err := writeJSON(cmd, strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })); err != nil {
+	if format != "table" {
+		if err := encode(cmd, format, strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })); err != nil {
 			return err
 		}
 	} else {
@@ -161,8 +191,8 @@ func newVersion() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if format == "json" {
-				return writeJSON(cmd, map[string]string{"version": version, "go": runtime.Version()})
+			if format != "table" {
+				return encode(cmd, format, map[string]string{"version": version, "go": runtime.Version()})
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "ofcontroller %s (%s)\n", version, runtime.Version())
 			return nil
@@ -170,23 +200,4 @@ func newVersion() *cobra.Command {
 	}
 	formatFlag(cmd)
 	return cmd
-}
-
-func formatFlag(cmd *cobra.Command) {
-	cmd.Flags().StringP("output", "o", "table", "output `format`: table or json")
-}
-
-func outputFormat(cmd *cobra.Command) (string, error) {
-	switch f, _ := cmd.Flags().GetString("output"); f {
-	case "table", "json":
-		return f, nil
-	default:
-		return "", usageError{fmt.Errorf("--output %s: table or json would be right", f)}
-	}
-}
-
-func writeJSON(cmd *cobra.Command, v any) error {
-	enc := json.NewEncoder(cmd.OutOrStdout())
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -3,13 +3,10 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
-
-	"ofcontroller/ofapp/control"
 )
 
 func newStatus() *cobra.Command {
@@ -18,7 +15,63 @@ ports, flows, and what is not as configured.`)
 }
 
 func newMACs() *cobra.Command {
-	return newQuery("macs", "List the known MAC addresses", `List the addresses that the switch has learned, and the configured ones.`)
+	cmd := newQuery("macs", "List the known MAC addresses", `List the addresses that the switch has learned, and the configured ones.`)
+	cmd.AddCommand(newForget())
+	return cmd
+}
+
+func newPorts() *cobra.Command {
+	return newQuery("ports", "List the configured ports", `List the configured ports: role, OpenFlow port, link, MTU, VLANs, learned
+addresses, and frames in and out.`)
+}
+
+func newReload() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Have the running gateway read its configuration again",
+		Long: `Have the running gateway read its configuration and rule files again, as SIGHUP
+does, and tell what came of it. A bad configuration is refused whole and the old
+one runs on; plan tells beforehand what a configuration would do.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := ask(cmd, "reload")
+			return err
+		},
+	}
+	layerFlags(cmd.Flags())
+	return cmd
+}
+
+func newForget() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rm [MAC]",
+		Short: "Remove learned MAC addresses",
+		Long: `Remove a learned address, in every VLAN or in one, or all learned addresses. The
+switch learns them again from the next frame. Configured addresses stay.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			all, _ := cmd.Flags().GetBool("all")
+			if all != (len(args) == 0) || len(args) > 1 || (all && cmd.Flags().Changed("vlan")) {
+				return usageError{errors.New("macs rm: either one MAC, or --all would be right")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{"all"}
+			} else if cmd.Flags().Changed("vlan") {
+				vlan, _ := cmd.Flags().GetString("vlan")
+				args = append(args, vlan)
+			}
+			text, err := ask(cmd, "macs/rm", args...)
+			if err == nil {
+				printText(cmd, text)
+			}
+			return err
+		},
+	}
+	cmd.Flags().String("vlan", "", "only in this `VLAN`")
+	cmd.Flags().Bool("all", false, "all learned addresses")
+	layerFlags(cmd.Flags())
+	return cmd
 }
 
 // newQuery makes a command that asks the running program.
@@ -28,13 +81,7 @@ func newQuery(method, short, long string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		cfg, err := load(cmd)
-		if err != nil {
-			return faults(cmd.ErrOrStderr(), err)
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
-		defer cancel()
-		text, err := control.Call(ctx, cfg.Control, method, "-o", format)
+		text, err := ask(cmd, method, "-o", format)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -47,8 +48,12 @@ func runGateway(cmd *cobra.Command) error {
 		file, _ = cmd.Flags().GetString("config")
 	}
 	app, err := ofapp.New(cfg, ofapp.Options{
-		Guard:   link.OwnGuard(guardWord),
-		Load:    func() (*config.Config, error) { return load(cmd) },
+		Guard: link.OwnGuard(guardWord),
+		Load:  func() (*config.Config, error) { return load(cmd) },
+		Parse: func(file string, text []byte) (*config.Config, error) {
+			return config.LoadText(file, text, cmd.Flags())
+		},
+		Level:   func(level string) (string, error) { return setLevel(log, level) },
 		Applied: func(c *config.Config) { setLog(log, c.Log) },
 		Watch:   file,
 		Version: version, Log: log,
@@ -83,6 +88,19 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, app *ofapp.App, log log
 			}
 		}
 	}
+}
+
+// setLevel sets the log's level, unless it is empty, and returns the one in
+// force.
+func setLevel(log *logrus.Logger, name string) (string, error) {
+	if name != "" {
+		level, err := logrus.ParseLevel(name)
+		if err != nil || level < logrus.ErrorLevel || level > logrus.DebugLevel {
+			return "", fmt.Errorf("level %.20q: error, warning, info or debug would be right", name)
+		}
+		log.SetLevel(level)
+	}
+	return log.GetLevel().String(), nil
 }
 
 // setLog gives the log the configured level and format.

@@ -5,8 +5,11 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -15,13 +18,26 @@ type Refused struct{ Text string }
 
 func (e *Refused) Error() string { return e.Text }
 
-// Call asks the program that listens on the socket. An answer that is an error
-// comes back as [Refused]; the call ends with ctx.
+// maxAnswer bounds what a program may answer, in bytes.
+const maxAnswer = 64 << 20
+
+// Call asks the ofcontroller that listens on the socket. An answer that is an
+// error comes back as [Refused]; the call ends with ctx.
 func Call(ctx context.Context, path, method string, args ...string) (string, error) {
+	text, err := Ask(ctx, path, method, args...)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return "", fmt.Errorf("no ofcontroller answers on %s (is it running, and is this its configuration?): %w", path, err)
+	}
+	return text, err
+}
+
+// Ask asks any daemon around Open vSwitch.
+func Ask(ctx context.Context, path, method string, args ...string) (string, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
-		return "", fmt.Errorf("no ofcontroller answers on %s (is it running, and is this its configuration?): %w", path, err)
+		return "", err
 	}
 	defer c.Close()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -38,11 +54,11 @@ func Call(ctx context.Context, path, method string, args ...string) (string, err
 		return "", fmt.Errorf("ask %s: %w", path, err)
 	}
 	var out response
-	if err := json.NewDecoder(c).Decode(&out); err != nil {
+	if err := json.NewDecoder(io.LimitReader(c, maxAnswer)).Decode(&out); err != nil {
 		return "", fmt.Errorf("answer of %s: %w", path, err)
 	}
 	if out.Error != nil {
-		return "", &Refused{*out.Error}
+		return "", &Refused{strings.TrimRight(*out.Error, "\n")}
 	}
 	if out.Result == nil {
 		return "", fmt.Errorf("answer of %s has neither result nor error", path)

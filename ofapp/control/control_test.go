@@ -91,7 +91,7 @@ func TestHostileClients(t *testing.T) {
 	}
 	endless := dial()
 	_ = endless.SetWriteDeadline(time.Now().Add(5 * time.Second))
-	if n, err := io.Copy(endless, io.LimitReader(zeros{}, 1<<20)); err == nil {
+	if n, err := io.Copy(endless, io.LimitReader(zeros{}, 16<<20)); err == nil {
 		t.Errorf("took all %d bytes of one request", n)
 	}
 	if got, err := Call(t.Context(), path, "echo", "still here"); err != nil || got != "still here\n" {
@@ -186,6 +186,8 @@ func TestRender(t *testing.T) {
 		{nil, "A is 1"},
 		{[]string{"-o", "table"}, "A is 1"},
 		{[]string{"-o", "json"}, "{\n  \"A\": 1\n}"},
+		{[]string{"-o", "yaml"}, "A: 1\n"},
+		{[]string{"-o"}, ""},
 		{[]string{"-o", "xml"}, ""},
 		{[]string{"json"}, ""},
 	} {

@@ -22,7 +22,7 @@ import (
 
 // Bounds on what clients may do.
 const (
-	maxRequest = 64 << 10         // bytes of one request
+	MaxRequest = 1 << 20          // bytes of one request
 	maxClients = 32               // connections at once
 	idleTime   = 60 * time.Second // without a request
 	callTime   = 30 * time.Second // for one answer
@@ -150,7 +150,7 @@ func (s *Server) client(ctx context.Context, c net.Conn) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	in := bufio.NewReader(c)
-	lim := &io.LimitedReader{R: in, N: maxRequest}
+	lim := &io.LimitedReader{R: in, N: MaxRequest}
 	dec := json.NewDecoder(lim)
 	for {
 		_ = c.SetDeadline(time.Now().Add(idleTime))
@@ -158,7 +158,7 @@ func (s *Server) client(ctx context.Context, c net.Conn) {
 		if err := dec.Decode(&req); err != nil {
 			return
 		}
-		lim.N = maxRequest
+		lim.N = MaxRequest
 		out := s.answer(ctx, req, c, in)
 		_ = c.SetDeadline(time.Now().Add(callTime))
 		if err := json.NewEncoder(c).Encode(out); err != nil {
@@ -170,7 +170,10 @@ func (s *Server) client(ctx context.Context, c net.Conn) {
 func (s *Server) answer(ctx context.Context, req request, c net.Conn, in *bufio.Reader) response {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	fail := func(text string) response { return response{ID: req.ID, Error: &text} }
+	fail := func(text string) response {
+		text += "\n" // as the daemons of Open vSwitch do: ovs-appctl prints it as it is
+		return response{ID: req.ID, Error: &text}
+	}
 	m, ok := s.methods[req.Method]
 	if !ok {
 		return fail(fmt.Sprintf("%q is not a valid command (use \"list-commands\" to see a list of valid commands)", req.Method))
