@@ -30,6 +30,7 @@ type Options struct {
 	Watch   string                         // configuration file that is loaded again when it changes; "" is none
 	Applied func(*config.Config)           // hears of a configuration that Reload has put in force; may be nil
 	Guard   []string                       // command line of a guard of the embedded engine's link; nil for none
+	Serving func()                         // hears that the control socket answers; may be nil
 	Version string
 	Log     logrus.FieldLogger
 }
@@ -56,6 +57,8 @@ type App struct {
 	attachments []*attachment
 	db          *ovsdb.Client
 	conn        *openflow.Conn // nil while there is no channel
+	tally       *tally
+	work        *work
 	view        view
 	hostMAC     string // the last that was known
 	seen        stamps // of the files that were read last
@@ -82,6 +85,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{
 		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), runID: rand.Text(),
 		alertLog: journal.New[alertRecord](alertRecords, alertBytes), eventLog: journal.New[Event](eventRecords, eventBytes),
+		tally: newTally(), work: newWork(),
 	}
 	a.seen = stamps{stamp(o.Watch), ruleStamp(cfg)}
 	for i, c := range cfg.Inspection.Attachments {
@@ -116,12 +120,20 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	mon, err := a.listenMonitor(ctx)
+	if err != nil {
+		ctl.Close()
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	db, err := ovsdb.Connect(ctx, ovsdb.Options{
 		Endpoint: a.cfg.OVSDB, TLS: tc, Bridge: a.cfg.Bridge.Name, Log: a.log.WithField("subject", "ovsdb"),
 	})
 	if err != nil {
 		ctl.Close()
+		if mon != nil {
+			mon.Close()
+		}
 		return fmt.Errorf("database %s: %w", a.cfg.OVSDB, err)
 	}
 	defer db.Close()
@@ -130,6 +142,12 @@ func (a *App) Run(ctx context.Context) error {
 	a.mu.Unlock()
 
 	g.Go(func() error { return ctl.Serve(ctx) })
+	if a.o.Serving != nil {
+		a.o.Serving()
+	}
+	if mon != nil {
+		g.Go(func() error { return mon.Serve(ctx) })
+	}
 	g.Go(func() error { return a.watch(ctx) })
 	g.Go(func() error { return a.logAlerts(ctx) })
 	g.Go(func() error { return a.watchFiles(ctx) })
