@@ -56,6 +56,7 @@ func Metrics() []Metric {
 		m("port_up", gauge, "1 when the link of a configured port is up.", "port", "role"),
 
 		m("attachment_up", gauge, "1 when frames are handed to the attachment.", "attachment", "kind"),
+		m("attachment_degraded", gauge, "1 when the attachment works, but not as it should; status tells why.", "attachment", "kind"),
 		m("attachment_probes_total", counter, "Probes by what became of them.", "attachment", "result"),
 		m("attachment_rtt_seconds", histogram, "Time of a probe through the attachment and back.", "attachment"),
 		m("engine_frames_total", counter, "Frames of the engine in this program, by what it did.", "attachment", "verdict"),
@@ -143,6 +144,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, p := range st.Ports {
 		s.flag("port_up", p.Link == "up", p.Name, p.Role)
 	}
+	for _, at := range st.Attachments {
+		s.flag("attachment_up", at.State != "down", at.Name, at.Kind)
+		s.flag("attachment_degraded", at.State == "degraded", at.Name, at.Kind)
+	}
 	for _, at := range a.list() {
 		at.collect(s)
 	}
@@ -211,13 +216,11 @@ func portKey(p PortStatus) string {
 }
 
 func (at *attachment) collect(s sink) {
-	up := at.up()
 	at.mu.Lock()
 	n := at.tracker.Counts()
 	_, rtt := at.tracker.RTT()
 	at.mu.Unlock()
 	name, kind := at.cfg.Name, at.cfg.Kind
-	s.flag("attachment_up", up, name, kind)
 	for _, r := range []struct {
 		result string
 		n      uint64

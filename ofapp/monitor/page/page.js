@@ -46,17 +46,19 @@ function remember(state) {
   while (history.length > 2 && state.counted_ms - history[1].counted_ms >= rateMS) history.shift();
 }
 
+const stateClass = { up: "ok", degraded: "warn", down: "" };
 const origin = (name) => (s) => s.frames.origins.find((o) => o.origin === name);
 const total = (key) => (s) => s.frames.origins.reduce((sum, o) => sum + o[key], 0);
 
 function showState(s) {
-  const down = s.attachments.filter((a) => a.state !== "up").length;
+  const down = s.attachments.filter((a) => a.state === "down").length;
+  const degraded = s.attachments.some((a) => a.state === "degraded");
   const pill = byID("state");
   let text = "converged", kind = "good";
   if (!s.connected) [text, kind] = ["not connected", "bad"];
   else if (down === s.attachments.length) [text, kind] = ["no IPS up: " + (s.on_failure === "open" ? "uninspected" : "closed"), "bad"];
   else if (!s.converged) [text, kind] = ["converging", "warn"];
-  else if (down > 0 || s.problems.length > 0) [text, kind] = ["degraded", "warn"];
+  else if (down > 0 || degraded || s.problems.length > 0) [text, kind] = ["degraded", "warn"];
   pill.textContent = text;
   pill.className = "pill " + kind;
   set("bridge", s.bridge);
@@ -69,7 +71,7 @@ function showState(s) {
 
 // names lists ports, and of many a few.
 function names(id, ports, most) {
-  const items = ports.slice(0, most).map((p) => element("li", p.name, p.ok ? "ok" : ""));
+  const items = ports.slice(0, most).map((p) => element("li", p.name, p.kind || (p.ok ? "ok" : "")));
   if (ports.length > most) items.push(element("li", "and " + (ports.length - most) + " more", "plain"));
   if (ports.length === 0) items.push(element("li", "none", "plain"));
   byID(id).replaceChildren(...items);
@@ -81,7 +83,7 @@ function showPicture(s) {
   const trunks = role("trunk");
   names("trunks", trunks, 4);
   names("locals", role("local"), 1);
-  names("ips", s.attachments.map((a) => ({ name: a.name, ok: a.state === "up" })), 4);
+  names("ips", s.attachments.map((a) => ({ name: a.name, kind: stateClass[a.state], ok: false })), 4);
   set("gateway", whole.format(s.flows) + " flows, " + whole.format(s.macs) + " MACs");
   const link = (where, id, value) => {
     set(id, perSecond(value));
@@ -122,8 +124,8 @@ function showFrames(s) {
 
 function showHealth(s) {
   byID("attachments").replaceChildren(...s.attachments.map((a) => row([
-    cell(a.name, a.kind), cell(a.state, a.reason, a.state === "up" ? "ok" : "no"),
-    cell(a.state === "up" ? whole.format(a.rtt_us) + " µs" : "–"), cell(span(a.since_s)),
+    cell(a.name, a.kind), cell(a.state, a.reason, stateClass[a.state] || "no"),
+    cell(a.state !== "down" ? whole.format(a.rtt_us) + " µs" : "–"), cell(span(a.since_s)),
   ])));
 }
 
