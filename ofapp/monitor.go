@@ -3,6 +3,7 @@
 package ofapp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -76,6 +77,31 @@ type pageState struct {
 	PortsTotal int               `json:"ports_total"`
 	PortFrames map[string]uint64 `json:"port_frames"` // frames in, by port
 	Moves      uint64            `json:"moves"`
+	Latest     []pageNote        `json:"latest"` // alerts and events, newest first
+}
+
+// pageNote is an alert or an event on the page. Its text may hold what a guest
+// or a rule says: it is data, never markup.
+type pageNote struct {
+	TimeMS int64  `json:"time_ms"` // Unix time
+	Kind   string `json:"kind"`
+	Text   string `json:"text"`
+}
+
+// pageNotes is how many alerts, and how many events, the page shows.
+const pageNotes = 15
+
+func (a *App) notes() []pageNote {
+	out := []pageNote{}
+	for _, r := range a.alertLog.Last(pageNotes) {
+		al := r.Value.Alert
+		out = append(out, pageNote{al.Time.UnixMilli(), "alert", fmt.Sprintf("%s (%d), %s to %s, %s", al.Signature, al.SID, al.Connection.Src, al.Connection.Dst, r.Value.verdict())})
+	}
+	for _, r := range a.eventLog.Last(pageNotes) {
+		out = append(out, pageNote{r.Value.Time.UnixMilli(), r.Value.Kind, r.Value.Subject + ": " + r.Value.Text})
+	}
+	slices.SortStableFunc(out, func(x, y pageNote) int { return cmp.Compare(y.TimeMS, x.TimeMS) })
+	return out
 }
 
 // maxPageTrunks bounds the trunk ports that the page shows one by one.
@@ -93,7 +119,7 @@ func (p *statePage) state() any {
 
 func (a *App) pageState(now time.Time) pageState {
 	st, _, _ := a.known()
-	s := pageState{Status: st, TakenMS: now.UnixMilli(), PortsTotal: len(st.Ports), PortFrames: map[string]uint64{}}
+	s := pageState{Status: st, TakenMS: now.UnixMilli(), PortsTotal: len(st.Ports), PortFrames: map[string]uint64{}, Latest: a.notes()}
 	trunks := 0
 	s.Ports = slices.DeleteFunc(s.Ports, func(p PortStatus) bool {
 		if p.Role == "trunk" {

@@ -186,6 +186,8 @@ func TestPage(t *testing.T) {
 			t,
 			chromedp.Click(`button[data-tab="health"]`), chromedp.WaitVisible("#attachments td"), chromedp.WaitNotVisible("#origins"),
 			until(`document.querySelector("#attachments td:nth-child(2)").className === "ok"`),
+			chromedp.Click(`button[data-tab="latest"]`), chromedp.WaitVisible("#latest td"),
+			until(`[...document.querySelectorAll("#latest tr")].some(r => r.textContent.includes("standin"))`),
 			chromedp.Click(`button[data-tab="ports"]`), chromedp.WaitVisible("#ports td"),
 			until(`[...document.querySelectorAll("#ports tr")].some(r => r.textContent.startsWith("trunk0trunkup"))`),
 			chromedp.Click(`button[data-tab="frames"]`), chromedp.WaitVisible("#origins"),

@@ -141,6 +141,12 @@ function showPorts(s) {
   set("more", more > 0 ? "and " + more + " trunk ports more" : "");
 }
 
+function showLatest(s) {
+  byID("latest").replaceChildren(...s.latest.map((n) => row([
+    cell(new Date(n.time_ms).toLocaleTimeString()), cell(n.kind), cell(n.text),
+  ])));
+}
+
 function show(s) {
   remember(s);
   showState(s);
@@ -148,6 +154,7 @@ function show(s) {
   showFrames(s);
   showHealth(s);
   showPorts(s);
+  showLatest(s);
   set("foot", s.frames.age_s < 0 ? "Counters were not read yet." : "Counters read " + s.frames.age_s + " s ago. " + whole.format(s.moves) + " MAC moves, " + whole.format(s.repairs) + " flows repaired.");
 }
 
