@@ -20,6 +20,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=GOFLAGS,GOPROXY,CI 
 
 GOFUMPT      := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NFPM         := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 GOLANGCILINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
@@ -41,8 +42,8 @@ demo: deps build ## Show the gateway at work, then clean up
 	@$(ROOT) bin/demo -ofcontroller bin/ofcontroller
 
 .PHONY: test
-test: deps ## Run all tests
-	@testenv/install.sh suricata
+test: deps $(TOOLS)/nfpm ## Run all tests
+	@testenv/install.sh suricata browser
 	$(ROOT) go test -race -timeout 11m ./...
 
 .PHONY: test-kernel
@@ -80,10 +81,27 @@ $(TOOLS)/staticcheck:
 $(TOOLS)/golangci-lint:
 	GOBIN=$(TOOLS) go install $(GOLANGCILINT)
 
+# A version for dpkg begins with a digit: tags do, after their v; a bare commit does not.
+DEB_VERSION := $(patsubst v%,%,$(if $(filter v%,$(VERSION)),$(VERSION),0.1.0~git.$(VERSION)))
+DEB_ARCH    := $(shell go env GOARCH 2>/dev/null || echo amd64)
+
+.PHONY: deb
+deb: build $(TOOLS)/nfpm ## Build the Debian package bin/ofcontroller.deb
+	@rm -rf bin/package && bin/ofcontroller package-files --dir bin/package
+	@DEB_VERSION=$(subst -,+,$(DEB_VERSION)) DEB_ARCH=$(DEB_ARCH) $(TOOLS)/nfpm package --config packaging/nfpm.yaml --packager deb --target bin/ofcontroller.deb
+
+$(TOOLS)/nfpm:
+	GOBIN=$(TOOLS) go install $(NFPM)
+
 .PHONY: generate
 generate: ## Write the generated references and golden files anew
 	go generate ./...
 	go test ./docs ./ofapp ./cmd/ofcontroller -run 'Golden|Generated' -update
+
+.PHONY: screenshots
+screenshots: deps ## Take the pictures of the status page anew
+	@testenv/install.sh browser
+	$(ROOT) go test ./ofapp -run 'TestPage$$' -count=1 -screenshots
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -44,6 +44,7 @@ type Config struct {
 	Forwarding Forwarding
 	Control    string // path of the control socket
 	Metrics    string // HOST:PORT of the metrics listener, "" for none
+	Monitor    Monitor
 	Log        Log
 }
 

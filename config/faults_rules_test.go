@@ -158,8 +158,26 @@ func ruleFaults() []faultCase {
 			`gw.yaml:3: inspection.offload.block: a time above 0s is not supported yet, 0s: the engine drops every frame of the connection itself`,
 			`gw.yaml:3: inspection.offload.limit: a limit is not supported yet: nothing is offloaded, leave it out`,
 		}},
-		{"metrics", least + "metrics: \"127.0.0.1:9475\"\n", []string{
-			`gw.yaml:4: metrics: a metrics listener is not supported yet, "", and the status command instead`,
+		{"metrics for all the world", least + "metrics: \"0.0.0.0:9475\"\n", []string{
+			`gw.yaml:4: metrics: "0.0.0.0:9475" can be reached from other hosts, and nobody is asked for a password, monitor: {user: NAME, password_file: PATH} beside it, or an address of this host such as "127.0.0.1:9475"`,
+		}},
+		{"metrics on a name of the network", least + "metrics: \"gw.example.net:9475\"\n", []string{
+			`gw.yaml:4: metrics: "gw.example.net:9475" can be reached from other hosts, and nobody is asked for a password, monitor: {user: NAME, password_file: PATH} beside it, or an address of this host such as "127.0.0.1:9475"`,
+		}},
+		{"user without password", least + "metrics: \"0.0.0.0:9475\"\nmonitor: {user: prometheus}\n", []string{
+			`gw.yaml:5: monitor.password_file: is not set, but monitor.user (line 5) is, the path of a file whose first line is the password`,
+		}},
+		{"password without user", least + "metrics: \"127.0.0.1:9475\"\nmonitor: {password_file: /p}\n", []string{
+			`gw.yaml:5: monitor.user: is not set, but monitor.password_file (line 5) is, the name that goes with the password`,
+		}},
+		{"colon in the user", least + "metrics: \"127.0.0.1:9475\"\nmonitor: {user: \"a:b\", password_file: /p}\n", []string{
+			`gw.yaml:5: monitor.user: "a:b" is no user name, at most 128 printable characters, none of them a colon`,
+		}},
+		{"https without certificate", least + "metrics: \"127.0.0.1:9475\"\nmonitor: {tls: true}\n", []string{
+			`gw.yaml:5: monitor.tls: true needs a certificate, and tls.certificate is not set, set tls.certificate, tls.private_key and tls.ca`,
+		}},
+		{"monitor without listener", least + "monitor: {pprof: true}\n", []string{
+			`gw.yaml:4: monitor.pprof: is set, but metrics is not: nothing listens, metrics: "127.0.0.1:9475", or leave it out`,
 		}},
 	}
 }

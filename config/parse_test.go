@@ -66,6 +66,7 @@ func TestDefaults(t *testing.T) {
 
 func TestSample(t *testing.T) {
 	want := leastConfig()
+	want.Metrics = "127.0.0.1:9475"
 	want.Trunks[0].VLANs = []uint16{0, 10, 30}
 	for v := uint16(100); v <= 199; v++ {
 		want.Trunks[0].VLANs = append(want.Trunks[0].VLANs, v)

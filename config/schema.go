@@ -38,6 +38,7 @@ func schema(c *Config) []field {
 		{name: "forwarding", value: forwardingKeys(&c.Forwarding), doc: "way of the frames that the inspection gave back"},
 		{name: "control", def: "/run/ofcontroller/ofcontroller.ctl", value: socketPath(&c.Control), doc: "unix socket on which status, macs and the other commands reach the running program"},
 		{name: "metrics", def: `""`, value: listenAddress(&c.Metrics), doc: "HOST:PORT of Prometheus metrics, health and the status page; \"\" is none"},
+		{name: "monitor", value: monitorKeys(&c.Monitor), doc: "who may look at the metrics listener, and how"},
 		{name: "log", value: logKeys(&c.Log), doc: "form of the log"},
 	}
 }

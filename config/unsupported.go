@@ -25,7 +25,4 @@ func (v *validator) unsupported() {
 	if v.given("inspection.offload.limit") {
 		v.fault("inspection.offload.limit", "a limit is "+wrong+": nothing is offloaded", "leave it out")
 	}
-	if c.Metrics != "" {
-		v.fault("metrics", "a metrics listener is "+wrong, `"", and the status command instead`)
-	}
 }

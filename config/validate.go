@@ -25,6 +25,7 @@ func (v *validator) validate() {
 	v.probe()
 	v.policy()
 	v.limits()
+	v.monitor()
 	v.unsupported()
 }
 

@@ -104,7 +104,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := regexp.MustCompile(`^(?:sudo )?make ([a-z]+)`)
-	path := regexp.MustCompile(`^(?:docs|flows|ofapp|openflow|ovsdb|ips|config|testenv|cmd)/[a-zA-Z0-9_./*-]*$`)
+	path := regexp.MustCompile(`^(?:docs|flows|ofapp|openflow|ovsdb|ips|config|testenv|cmd|packaging)/[a-zA-Z0-9_./*-]*$`)
 	for file, text := range texts(t) {
 		var names []string
 		for _, m := range code.FindAllStringSubmatch(prose(text), -1) {

@@ -34,6 +34,7 @@ type Options struct {
 	Parse func(file string, text []byte) (*config.Config, error)
 	// Level gives the log's level, and sets it first unless level is empty. nil: the log has none to set.
 	Level   func(level string) (string, error)
+	Serving func() // hears that the control socket answers; may be nil
 	Version string
 	Log     logrus.FieldLogger
 }
@@ -60,6 +61,8 @@ type App struct {
 	attachments []*attachment
 	db          *ovsdb.Client
 	conn        *openflow.Conn // nil while there is no channel
+	tally       *tally
+	work        *work
 	view        view
 	hostMAC     string // the last that was known
 	seen        stamps // of the files that were read last
@@ -87,6 +90,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{
 		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), runID: rand.Text(),
 		alertLog: journal.New[alertRecord](alertRecords, alertBytes), eventLog: journal.New[Event](eventRecords, eventBytes),
+		tally: newTally(), work: newWork(),
 	}
 	a.seen = stamps{stamp(o.Watch), ruleStamp(cfg)}
 	for i, c := range cfg.Inspection.Attachments {
@@ -126,12 +130,20 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	mon, err := a.listenMonitor(ctx)
+	if err != nil {
+		ctl.Close()
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	db, err := ovsdb.Connect(ctx, ovsdb.Options{
 		Endpoint: a.cfg.OVSDB, TLS: tc, Bridge: a.cfg.Bridge.Name, Log: a.log.WithField("subject", "ovsdb"),
 	})
 	if err != nil {
 		ctl.Close()
+		if mon != nil {
+			mon.Close()
+		}
 		return fmt.Errorf("database %s: %w", a.cfg.OVSDB, err)
 	}
 	defer db.Close()
@@ -140,6 +152,12 @@ func (a *App) Run(ctx context.Context) error {
 	a.mu.Unlock()
 
 	g.Go(func() error { return ctl.Serve(ctx) })
+	if a.o.Serving != nil {
+		a.o.Serving()
+	}
+	if mon != nil {
+		g.Go(func() error { return mon.Serve(ctx) })
+	}
 	g.Go(func() error { return a.watch(ctx) })
 	g.Go(func() error { return a.logAlerts(ctx) })
 	g.Go(func() error { return a.watchFiles(ctx) })

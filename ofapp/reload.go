@@ -18,6 +18,7 @@ func (a *App) Reload(ctx context.Context) error {
 	defer a.reloading.Unlock()
 	err := a.reload(ctx)
 	a.tellReload(err)
+	a.work.reload(err)
 	return err
 }
 
@@ -101,6 +102,8 @@ func needsRestart(old, next *config.Config) string {
 		return "control"
 	case old.Metrics != next.Metrics:
 		return "metrics"
+	case old.Monitor != next.Monitor:
+		return "monitor"
 	case !slices.EqualFunc(old.Inspection.Attachments, next.Inspection.Attachments, attachment):
 		return "inspection.attachments"
 	}

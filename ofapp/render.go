@@ -4,6 +4,7 @@ package ofapp
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 )
@@ -33,9 +34,7 @@ func (s Status) Table() string {
 			fmt.Fprintf(w, "\t%s\n", e)
 		}
 	}
-	for _, p := range s.Ports {
-		fmt.Fprintf(w, "port\t%s: %s, OpenFlow port %d, link %s\n", p.Name, p.Role, p.OFPort, p.Link)
-	}
+	s.portRows(w)
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)
 	}
@@ -43,7 +42,60 @@ func (s Status) Table() string {
 		fmt.Fprintf(w, "last error\t%s\n", s.LastError)
 	}
 	w.Flush()
+	b.WriteString("\n" + s.Frames.table())
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// fewPorts are listed one by one; of more, those that are not up.
+const fewPorts = 12
+
+func (s Status) portRows(w io.Writer) {
+	up, listed := 0, 0
+	for _, p := range s.Ports {
+		if p.Link == "up" && len(s.Ports) > fewPorts {
+			up++
+			continue
+		}
+		if listed++; listed > fewPorts {
+			continue
+		}
+		fmt.Fprintf(w, "port\t%s: %s, OpenFlow port %d, link %s\n", p.Name, p.Role, p.OFPort, p.Link)
+	}
+	if up > 0 {
+		fmt.Fprintf(w, "ports\t%d with link up\n", up)
+	}
+	if listed > fewPorts {
+		fmt.Fprintf(w, "ports\t%d more without\n", listed-fewPorts)
+	}
+}
+
+// table writes the counters for a person.
+func (f Frames) table() string {
+	if f.AgeS < 0 {
+		return "frames: not read from the switch yet"
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "FRAMES FROM\tIN\tINSPECTED\tRETURNED\tDROPPED BY THE IPS\t")
+	for _, o := range f.Origins {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t\n", o.Origin, o.In, o.Inspected, o.Returned, o.DroppedByIPS)
+	}
+	w.Flush()
+	w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "bypassed\t%d by policy, %d without an attachment up\n", f.BypassedPolicy, f.BypassedFailure)
+	fmt.Fprintf(w, "dropped\t%d by policy, %d without an attachment up\n", f.DroppedPolicy, f.DroppedFailure)
+	var refused []string
+	for _, r := range f.Refused {
+		refused = append(refused, fmt.Sprintf("%d %s", r.Frames, r.Reason))
+	}
+	if refused == nil {
+		refused = []string{"none"}
+	}
+	fmt.Fprintf(w, "refused\t%s\n", strings.Join(refused, ", "))
+	fmt.Fprintf(w, "not learned\t%d\n", f.Unlearned)
+	fmt.Fprintf(w, "by an IPS itself\t%d\n", f.OfIPS)
+	w.Flush()
+	return b.String()
 }
 
 // String tells of the engine in a line.

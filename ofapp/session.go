@@ -17,6 +17,8 @@ import (
 // session works on one connection to the switch until it ends.
 func (a *App) session(ctx context.Context, conn *openflow.Conn) error {
 	a.setConn(conn)
+	a.work.sessions.Add(1)
+	defer func() { a.work.lostEvents.Add(conn.Dropped()) }()
 	defer a.setConn(nil)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.events(ctx, conn) })
@@ -77,6 +79,10 @@ func (s *syncer) look(ctx context.Context) error {
 	}
 	s.held = h
 	s.a.listen(&s.silence, h.traffic, time.Now())
+	s.a.work.audits.Observe(h.counted.ended.Sub(h.counted.began).Seconds())
+	if s.target != nil {
+		s.a.tally.add(h.counted, s.target)
+	}
 	changes, err := s.a.places.look(h.learned)
 	s.a.tellMACs(changes)
 	return err
@@ -129,6 +135,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 		a.assume(s.held)
 		s.assumed = true
 	}
+	first := s.target == nil
 	t, err := s.want(ctx)
 	if err != nil {
 		a.note(err)
@@ -136,6 +143,9 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	}
 	if t, err = s.withMeters(ctx, t); err != nil {
 		return 0, err
+	}
+	if first {
+		a.tally.add(s.held.counted, t)
 	}
 	c, err := s.difference(ctx, t)
 	if err != nil {
@@ -235,7 +245,9 @@ func membership(g flows.Gateway) string {
 // apply sends the change as one bundle and keeps what the switch holds then.
 func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 	began := time.Now()
-	if err := s.conn.Bundle(ctx, c.mods); err != nil {
+	err := s.conn.Bundle(ctx, c.mods)
+	s.a.work.bundle(c, time.Since(began), err)
+	if err != nil {
 		return err
 	}
 	log := s.a.log.WithField("added", len(c.added)).WithField("changed", len(c.changed)).

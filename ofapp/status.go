@@ -21,6 +21,7 @@ type Status struct {
 	Flows       int                `json:"flows"` // wanted, without what the switch learned
 	Attachments []AttachmentStatus `json:"attachments"`
 	MACs        int                `json:"macs"`
+	Frames      Frames             `json:"frames"`
 	Ports       []PortStatus       `json:"ports"`
 	OnFailure   string             `json:"on_failure"`
 	Switch      string             `json:"switch"`       // version of Open vSwitch
@@ -105,15 +106,31 @@ const answerTime = time.Second
 // Status looks at everything. The count of addresses needs the switch and is
 // left at 0 when it does not answer.
 func (a *App) Status(ctx context.Context) Status {
-	db := a.db.Snapshot()
+	s, wanted, conn := a.known()
+	if conn != nil {
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		defer cancel()
+		s.MACs, _ = countMACs(ctx, conn, wanted)
+	}
+	return s
+}
+
+// Alive returns when nothing in the program is stuck that status looks at.
+func (a *App) Alive() { a.known() }
+
+// known is the status as far as it can be told without asking anybody; the
+// count of addresses is that of the last audit.
+func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
 	a.mu.Lock()
 	v, cfg, conn := a.view, a.cfg, a.conn
 	a.mu.Unlock()
+	db := a.db.Snapshot()
 	s := Status{
 		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
 		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
-		Ports: portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
+		Frames: a.tally.frames(),
+		Ports:  portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
 	}
 	s.Problems = append(s.Problems, rivals(db.Bridge, v.rival, time.Now())...)
 	if v.bridge != "" {
@@ -131,12 +148,8 @@ func (a *App) Status(ctx context.Context) Status {
 		s.Attachments = append(s.Attachments, as)
 		s.Converged = s.Converged && judged
 	}
-	if conn != nil {
-		ctx, cancel := context.WithTimeout(ctx, answerTime)
-		defer cancel()
-		s.MACs, _ = countMACs(ctx, conn, v.wanted)
-	}
-	return s
+	s.MACs = a.tally.macs()
+	return s, v.wanted, conn
 }
 
 // countMACs asks the switch how many addresses it knows, without moving them.

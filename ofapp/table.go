@@ -5,6 +5,7 @@ package ofapp
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"ofcontroller/flows"
 	"ofcontroller/openflow"
@@ -31,10 +32,11 @@ type flowTable map[flowKey]flowBody
 // wantedTable is what the switch should hold, with the messages that put it
 // there.
 type wantedTable struct {
-	flows flowTable
-	mods  map[flowKey]openflow.FlowMod
-	text  map[flowKey]flows.Flow
-	order []flowKey
+	flows  flowTable
+	mods   map[flowKey]openflow.FlowMod
+	text   map[flowKey]flows.Flow
+	order  []flowKey
+	counts map[flowKey]flows.Count // of those that count frames
 
 	groups []wantedGroup
 }
@@ -42,10 +44,11 @@ type wantedTable struct {
 // wanted encodes the flows and groups.
 func wanted(fs []flows.Flow, gs []flows.Group) (wantedTable, error) {
 	w := wantedTable{
-		flows: make(flowTable, len(fs)),
-		mods:  make(map[flowKey]openflow.FlowMod, len(fs)),
-		text:  make(map[flowKey]flows.Flow, len(fs)),
-		order: make([]flowKey, 0, len(fs)),
+		flows:  make(flowTable, len(fs)),
+		mods:   make(map[flowKey]openflow.FlowMod, len(fs)),
+		text:   make(map[flowKey]flows.Flow, len(fs)),
+		order:  make([]flowKey, 0, len(fs)),
+		counts: map[flowKey]flows.Count{},
 	}
 	for _, f := range fs {
 		mod, err := encode(f)
@@ -63,6 +66,9 @@ func wanted(fs []flows.Flow, gs []flows.Group) (wantedTable, error) {
 		w.flows[k] = flowBody{mod.Cookie, mod.IdleTimeout, mod.HardTimeout, mod.Flags, string(instructions)}
 		w.mods[k], w.text[k] = mod, f
 		w.order = append(w.order, k)
+		if c := f.Counts(); c.Fate != flows.NotCounted {
+			w.counts[k] = c
+		}
 	}
 	var err error
 	w.groups, err = wantedGroups(gs)
@@ -82,14 +88,16 @@ type held struct {
 	foreign int // flows with cookies that are not ours
 	groups  map[uint32]groupBody
 	traffic traffic
+	counted counted
 }
 
 // dump reads all flows of the switch.
 func dump(ctx context.Context, conn *openflow.Conn) (held, error) {
-	h := held{flows: flowTable{}}
+	h := held{flows: flowTable{}, counted: newCounted()}
 	err := conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
 		k := flowKey{s.Table, s.Priority, string(s.Match)}
 		c := flows.Cookie(s.Cookie)
+		h.counted.take(k, c, &s)
 		if c.Learned() {
 			h.learned = append(h.learned, learnedFlow{k, c})
 			return nil
@@ -108,6 +116,7 @@ func dump(ctx context.Context, conn *openflow.Conn) (held, error) {
 	if h.groups, err = dumpGroups(ctx, conn); err != nil {
 		return held{}, err
 	}
+	h.counted.ended = time.Now()
 	return h, nil
 }
 

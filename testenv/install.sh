@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
-# With the word "suricata" also Suricata, with "kernel" also what runs the tests in a virtual machine.
+# With the word "suricata" also Suricata, with "kernel" also what runs the tests in a virtual machine, with "browser" a
+# browser for the status page's test.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
@@ -32,6 +33,7 @@ if wants kernel; then
   have cpio || missing+=(cpio)
   have modprobe || missing+=(kmod)
 fi
+if wants browser && ! have chromium; then missing+=(chromium); fi
 if ! go_is_new && ! have curl; then missing+=(curl); fi
 
 if [ ${#missing[@]} -gt 0 ]; then

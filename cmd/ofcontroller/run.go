@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,7 @@ func runGateway(cmd *cobra.Command) error {
 		Level:   func(level string) (string, error) { return setLevel(log, level) },
 		Applied: func(c *config.Config) { setLog(log, c.Log) },
 		Watch:   file,
+		Serving: func() { notify(log, daemon.SdNotifyReady) },
 		Version: version, Log: log,
 	})
 	if err != nil {
@@ -67,6 +69,8 @@ func runGateway(cmd *cobra.Command) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	go reloadOn(ctx, hup, app, log)
+	go watchdog(ctx, log, app.Alive)
+	context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })
 
 	log.WithField("version", version).WithField("bridge", cfg.Bridge.Name).Info("ofcontroller starts")
 	if err := app.Run(ctx); err != nil {
@@ -83,9 +87,11 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, app *ofapp.App, log log
 		case <-ctx.Done():
 			return
 		case <-hup:
+			notify(log, daemon.SdNotifyReloading)
 			if err := app.Reload(ctx); err != nil {
 				log.WithError(err).Error("not reloaded: the old configuration runs on")
 			}
+			notify(log, daemon.SdNotifyReady)
 		}
 	}
 }
