@@ -17,7 +17,7 @@ func (b *builder) steer() {
 			}
 			switch line.Action {
 			case Inspect:
-				f.Actions, f.Goto = b.markFailure(b.failsOpen(line)), TableDispatch
+				f.Actions, f.Goto = b.markFailure(b.failsOpen(line)), TableOffload
 			case Bypass:
 				f.Actions = []Action{Load{1, regBypass()}}
 				f.Goto = TableForward
@@ -28,8 +28,9 @@ func (b *builder) steer() {
 	}
 	b.add(Flow{
 		Table: TableSteer, Cookie: NewCookie(CatDispatch, 0),
-		Actions: b.markFailure(b.OpenOnFailure), Goto: TableDispatch,
+		Actions: b.markFailure(b.OpenOnFailure), Goto: TableOffload,
 	})
+	b.add(Flow{Table: TableOffload, Cookie: NewCookie(CatDispatch, 0), Goto: TableDispatch})
 }
 
 // markFailure notes the frame's failure policy where frames differ in it.
