@@ -27,8 +27,18 @@ func (a *App) methods() map[string]control.Method {
 			}
 			return control.Render(args, MACTable(macs))
 		}},
-		"alerts":     journalMethod(a.runID, a.alertView()),
-		"events":     journalMethod(a.runID, a.eventView()),
+		"alerts": journalMethod(a.runID, a.alertView()),
+		"events": journalMethod(a.runID, a.eventView()),
+		"offloads": {Help: "[-o table|json]", Call: func(ctx context.Context, args []string) (string, error) {
+			list, err := a.Offloads(ctx)
+			if err != nil {
+				return "", err
+			}
+			return control.Render(args, OffloadTable(list))
+		}},
+		"offloads/rm": {Help: "--all | ADDR:PORT ADDR:PORT ...", Call: func(_ context.Context, args []string) (string, error) {
+			return a.RemoveOffloads(args)
+		}},
 		"flows/live": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
 		"reload": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
 			return "", a.Reload(ctx)
@@ -58,7 +68,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h, err := dump(ctx, conn)
+	h, err := dump(ctx, conn, a.forms)
 	if err != nil {
 		return "", err
 	}

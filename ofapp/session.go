@@ -53,6 +53,7 @@ func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.probe(ctx, conn) })
 	g.Go(func() error { return s.loop(ctx) })
+	g.Go(func() error { return a.carryOut(ctx, conn) })
 	return g.Wait()
 }
 
@@ -71,12 +72,14 @@ type syncer struct {
 
 // look reads what the switch holds.
 func (s *syncer) look(ctx context.Context) error {
-	h, err := dump(ctx, s.conn)
+	s.a.offloads.look()
+	h, err := dump(ctx, s.conn, s.a.forms)
 	if err != nil {
 		return err
 	}
 	s.held = h
 	s.a.listen(&s.silence, h.traffic, time.Now())
+	s.a.offloads.found(h.offload)
 	changes, err := s.a.places.look(h.learned)
 	s.a.tellMACs(changes)
 	return err
@@ -148,6 +151,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 	}
+	a.offloads.review(t.gateway, a.config().Inspection.Offload)
 	if !c.empty() {
 		if err := s.apply(ctx, c, t.table); err != nil {
 			var refused *openflow.BundleError

@@ -21,6 +21,7 @@ type Status struct {
 	Flows       int                `json:"flows"` // wanted, without what the switch learned
 	Attachments []AttachmentStatus `json:"attachments"`
 	MACs        int                `json:"macs"`
+	Offloads    OffloadCounts      `json:"offloads"`
 	Ports       []PortStatus       `json:"ports"`
 	OnFailure   string             `json:"on_failure"`
 	Switch      string             `json:"switch"`       // version of Open vSwitch
@@ -113,7 +114,8 @@ func (a *App) Status(ctx context.Context) Status {
 		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
 		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
-		Ports: portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
+		Offloads: a.offloads.counts(),
+		Ports:    portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
 	}
 	s.Problems = append(s.Problems, rivals(db.Bridge, v.rival, time.Now())...)
 	if v.bridge != "" {
