@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"ofcontroller/flows"
 	"ofcontroller/ofapp/offload"
@@ -29,6 +30,8 @@ type Offload struct {
 	RemainingS int    `json:"remaining_s,omitempty"`    // of a block
 	Packets    uint64 `json:"packets"`
 	Bytes      uint64 `json:"bytes"`
+
+	age time.Duration
 }
 
 // OffloadCounts are the offloads in short.
@@ -66,8 +69,8 @@ func (a *App) Offloads(ctx context.Context) ([]Offload, error) {
 			both = a.describeOffload(o)
 			byEnds[o.Connection] = both
 		}
-		age := int(s.Duration.Seconds())
-		both.AgeS = max(both.AgeS, age)
+		both.age = max(both.age, s.Duration)
+		both.AgeS = int(both.age.Seconds())
 		both.Packets += s.Packets
 		both.Bytes += s.Bytes
 		both.IdleS = max(both.IdleS, int(s.IdleTimeout))
@@ -84,7 +87,7 @@ func (a *App) Offloads(ctx context.Context) ([]Offload, error) {
 		out = append(out, *o)
 	}
 	slices.SortFunc(out, func(x, y Offload) int {
-		return cmp.Or(-cmp.Compare(x.AgeS, y.AgeS), cmp.Compare(x.VLAN, y.VLAN), cmp.Compare(x.Src, y.Src), cmp.Compare(x.Dst, y.Dst))
+		return cmp.Or(-cmp.Compare(x.age, y.age), cmp.Compare(x.VLAN, y.VLAN), cmp.Compare(x.Src, y.Src), cmp.Compare(x.Dst, y.Dst))
 	})
 	return out, nil
 }
