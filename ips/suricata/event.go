@@ -137,7 +137,7 @@ func ParseEvent(b []byte) (Event, error) {
 		e.Reason = r.Drop.Reason
 	}
 	e.DropsFlow = r.dropsFlow()
-	e.Plain = r.PktSrc == fromWire && r.Tunnel == nil && len(r.VLANs) <= carrierAndOne
+	e.Plain = r.PktSrc == fromWire && r.Tunnel == nil && len(r.VLANs) > 0 && len(r.VLANs) <= carrierAndOne
 	if r.PacketInfo != nil && r.PacketInfo.LinkType == linkEthernet {
 		e.carrier(r.Packet)
 	}
