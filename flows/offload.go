@@ -68,7 +68,7 @@ func (o Offload) flow(c Connection) Flow {
 		},
 	}
 	if c.Src.Addr().Is6() {
-		f.Match.EthType = EthTypeIPv6
+		f.Table, f.Match.EthType = TableOffload6, EthTypeIPv6
 	}
 	if o.Verdict == BlockConnection {
 		f.Cookie, f.HardTimeout = NewCookie(CatBlock, o.SID), o.Seconds

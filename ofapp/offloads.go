@@ -59,7 +59,7 @@ func (a *App) Offloads(ctx context.Context) ([]Offload, error) {
 		return nil, errNoSwitch
 	}
 	byEnds := map[flows.Connection]*Offload{}
-	err := conn.Flows(ctx, openflow.FlowFilter{Table: uint8(flows.TableOffload)}, func(s openflow.FlowStats) error {
+	each := func(s openflow.FlowStats) error {
 		o, ok := a.forms.parse(s)
 		if !ok {
 			return nil
@@ -78,9 +78,11 @@ func (a *App) Offloads(ctx context.Context) ([]Offload, error) {
 			both.RemainingS = max(int(s.HardTimeout)-both.AgeS, 0)
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the table %s: %w", flows.TableOffload, err)
+	}
+	for _, table := range []flows.Table{flows.TableOffload, flows.TableOffload6} {
+		if err := conn.Flows(ctx, openflow.FlowFilter{Table: uint8(table)}, each); err != nil {
+			return nil, fmt.Errorf("read the table %s: %w", table, err)
+		}
 	}
 	out := make([]Offload, 0, len(byEnds))
 	for _, o := range byEnds {
