@@ -86,7 +86,7 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 		"--", "set", "bridge", testBridge, "flow_tables:1=@shared", "flow_tables:2=@shared", "flow_tables:3=@mine", "flow_tables:5=@five")
 	c := s.watch()
 	spec := Spec{
-		Ports:  []PortSpec{{Name: "absent"}, {Name: "own0", Type: "internal", Own: true}, {Name: "own1", Type: "internal", Own: true}},
+		Ports: []PortSpec{{Name: "absent"}, {Name: "own0", Type: "internal", Own: true}, {Name: "own1", Type: "internal", Own: true}},
 		Tables: map[int]Table{
 			1: {Name: "one"}, 3: {Name: "three"}, 4: {Name: "four", Prefixes: []string{"ipv6_src", "ipv6_dst"}},
 			5: {Name: "five", Prefixes: []string{"ipv6_dst"}},
