@@ -172,9 +172,12 @@ func (b *bed) waitOffloads(bypass, block int) {
 	b.t.Helper()
 	eventually(b.t, settle, fmt.Sprintf("%d connections bypassed, %d blocked", bypass, block), func() bool {
 		counts, _ := b.ctl.Status()["offloads"].(map[string]any)
+		if counts["bypass"] != float64(bypass) || counts["block"] != float64(block) {
+			return false
+		}
 		list := b.offloads()
 		blocked := len(slices.DeleteFunc(slices.Clone(list), func(o offloaded) bool { return o.Verdict != "block" }))
-		return counts["bypass"] == float64(bypass) && counts["block"] == float64(block) && len(list) == bypass+block && blocked == block
+		return len(list) == bypass+block && blocked == block
 	})
 }
 
@@ -421,8 +424,9 @@ func TestOffloadRestart(t *testing.T) {
 	b.ctl = b.env.Controller(t, offloadConfig(rulesFile, "", ""))
 	b.ctl.WaitConverged(t, converge)
 	b.waitOffloads(1, 1)
+	past := int(time.Since(began).Seconds())
 	for i, o := range b.offloads() {
-		if o.AgeS < before[i].AgeS+int(time.Since(began).Seconds()) || o.SID != before[i].SID || o.Verdict != before[i].Verdict {
+		if o.AgeS < before[i].AgeS+past || o.SID != before[i].SID || o.Verdict != before[i].Verdict {
 			t.Errorf("was %+v, is %+v", before[i], o)
 		}
 	}
