@@ -55,20 +55,21 @@ const groupBit = 1
 // suricataEvent takes the alert out of an event of Suricata, and from a drop that
 // the whole connection is dropped.
 func (a *App) suricataEvent(attachment string, e *suricata.Event) {
-	if e.Type != suricata.TypeAlert && !(e.Type == suricata.TypeDrop && e.DropsFlow) {
+	drop := e.Type == suricata.TypeDrop
+	if e.Type != suricata.TypeAlert && (!drop || !e.DropsFlow) {
 		return
 	}
 	al := verdict.Alert{
 		Time: e.Time, Attachment: attachment, Origin: e.Origin, SourceMAC: e.SourceMAC,
 		Connection: verdict.Connection{Proto: e.ProtoNumber(), Src: e.Src, Dst: e.Dst},
 		GID:        e.GID, SID: e.SID, Rev: e.Rev, Signature: e.Signature, Category: e.Category, Severity: e.Severity,
-		Blocked: e.Action == "blocked" || e.Type == suricata.TypeDrop, Block: e.DropsFlow, Bypass: e.Bypass,
+		Blocked: e.Action == "blocked" || drop, Block: e.DropsFlow, Bypass: e.Bypass,
 		Plain: e.Plain, EVE: json.RawMessage(e.Raw),
 	}
 	if len(e.VLANs) > 0 {
 		al.Connection.VLAN = e.VLANs[0]
 	}
-	if e.Type == suricata.TypeDrop {
+	if drop {
 		a.offload(&al)
 		return
 	}

@@ -4,6 +4,7 @@ package ofapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,7 +48,12 @@ func benchOffload(b *testing.B, n int) {
 	ctx, stop := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.carryOut(ctx, conn) }()
-	defer func() { stop(); <-done }()
+	defer func() {
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			b.Error(err)
+		}
+	}()
 	vswitchd := pidOf(b, env)
 	heap, rss := heapInUse(), resident(b, vswitchd)
 	var install, audit, switchCPU, ownCPU []float64
