@@ -377,7 +377,7 @@ func TestOffloadReload(t *testing.T) {
 }
 
 // TestOffloadPolicy: policy lines stand above offloads, and take away those that
-// they leave no use for.
+// they leave no use for; so does a VLAN that is no longer carried.
 func TestOffloadPolicy(t *testing.T) {
 	b, rulesFile := offloadBed(t, "", "")
 	c := b.bypassed(1000)
@@ -387,6 +387,14 @@ func TestOffloadPolicy(t *testing.T) {
 	b.reconfigure(offloadConfig(rulesFile, "", "{ip: 192.0.2.0/24, proto: tcp, port: 80, action: drop}"))
 	b.stopped(up, c.forth(frame.ACK, "again"))
 	b.waitOffloads(0, 0)
+
+	plain := offloadConfig(rulesFile, "", "")
+	b.reconfigure(plain)
+	d := b.bypassed(1001)
+	b.waitOffloads(1, 0)
+	b.reconfigure(strings.Replace(plain, "vlans: [0, 20]", "vlans: [20]", 1))
+	b.waitOffloads(0, 0)
+	b.stopped(up, d.forth(frame.ACK, "again"))
 }
 
 // TestOffloadEnds: a block ends after its time, a bypass soon after its
