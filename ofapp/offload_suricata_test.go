@@ -178,5 +178,5 @@ func (b *bed) transfer(from, to *testenv.Host) {
 
 // alerts counts alerts in the log.
 func (b *bed) alerts(signature string) int {
-	return strings.Count(b.ctl.Logs(), "signature="+signature+" ")
+	return strings.Count(b.ctl.Logs(), `"alert: `+signature+`"`)
 }

@@ -261,9 +261,9 @@ func (b *bed) notOffloaded() {
 		SrcMAC: peer, DstMAC: frame.Broadcast(), Src: a.Src, Dst: netip.MustParseAddr("192.0.2.255"), SrcPort: 7000, DstPort: 7001,
 	}, []byte("let me pass"))
 	for _, f := range [][]byte{qinq, piece, broadcast} {
-		n, before := strings.Count(b.ctl.Logs(), "signature=tunnel"), b.inspected()
+		n, before := strings.Count(b.ctl.Logs(), "alert: tunnel"), b.inspected()
 		b.passes(up, t0, f)
-		eventually(b.t, settle, "an alert", func() bool { return strings.Count(b.ctl.Logs(), "signature=tunnel") > n })
+		eventually(b.t, settle, "an alert", func() bool { return strings.Count(b.ctl.Logs(), "alert: tunnel") > n })
 		b.passes(up, t0, f)
 		if got := b.inspected() - before; got != 2 {
 			b.t.Errorf("%d of 2 frames were inspected: %x", got, f)
