@@ -53,8 +53,8 @@ drop tcp any any -> any any (msg:"packet"; flow:established,no_stream; content:"
 				b.stopped(up, d.forth(frame.ACK|frame.PSH, "bad packet"))
 				eventually(t, settle, "an alert", func() bool { return b.alerts("packet") == block })
 				before = b.inspected()
-				b.passes(up, t0, d.forth(frame.ACK|frame.PSH, "good bytes"))
-				b.passes(t0, up, d.back(frame.ACK|frame.PSH, "an answer"))
+				b.crosses(up, t0, d.forth(frame.ACK|frame.PSH, "good bytes"))
+				b.crosses(t0, up, d.back(frame.ACK|frame.PSH, "an answer"))
 				if n := b.inspected() - before; n != 2 {
 					t.Errorf("Suricata got %d of 2 frames", n)
 				}

@@ -92,15 +92,15 @@ func (b *bed) open(c *conversation) {
 	b.t.Helper()
 	syn := c.forth(frame.SYN, "")
 	c.seq++
-	b.passes(up, t0, syn)
+	b.crosses(up, t0, syn)
 	answer := c.back(frame.SYN|frame.ACK, "")
 	c.ack++
-	b.passes(t0, up, answer)
-	b.passes(up, t0, c.forth(frame.ACK, ""))
+	b.crosses(t0, up, answer)
+	b.crosses(up, t0, c.forth(frame.ACK, ""))
 }
 
-// passes sends a frame that has to come out of just the one port.
-func (b *bed) passes(from, out string, f []byte) {
+// crosses sends a frame that has to come out of just the one port.
+func (b *bed) crosses(from, out string, f []byte) {
 	b.t.Helper()
 	b.drain()
 	b.send(from, f)
@@ -196,12 +196,12 @@ func TestOffload(t *testing.T) {
 		t.Run(fmt.Sprintf("bypass %s %v", c.Src, c.tags), func(t *testing.T) {
 			b.t = t
 			b.open(c)
-			b.passes(up, t0, c.forth(frame.ACK|frame.PSH, "let me pass"))
+			b.crosses(up, t0, c.forth(frame.ACK|frame.PSH, "let me pass"))
 			bypass++
 			b.waitOffloads(bypass, block)
 			before := b.inspected()
-			b.passes(up, t0, c.forth(frame.ACK|frame.PSH, "GET /etc/passwd HTTP/1.0\r\n\r\n"))
-			b.passes(t0, up, c.back(frame.ACK|frame.PSH, "secret"))
+			b.crosses(up, t0, c.forth(frame.ACK|frame.PSH, "GET /etc/passwd HTTP/1.0\r\n\r\n"))
+			b.crosses(t0, up, c.back(frame.ACK|frame.PSH, "secret"))
 			if n := b.inspected() - before; n != 0 {
 				t.Errorf("the engine got %d frames of a bypassed connection", n)
 			}
@@ -262,9 +262,9 @@ func (b *bed) notOffloaded() {
 	}, []byte("let me pass"))
 	for _, f := range [][]byte{qinq, piece, broadcast} {
 		n, before := strings.Count(b.ctl.Logs(), "alert: tunnel"), b.inspected()
-		b.passes(up, t0, f)
+		b.crosses(up, t0, f)
 		eventually(b.t, settle, "an alert", func() bool { return strings.Count(b.ctl.Logs(), "alert: tunnel") > n })
-		b.passes(up, t0, f)
+		b.crosses(up, t0, f)
 		if got := b.inspected() - before; got != 2 {
 			b.t.Errorf("%d of 2 frames were inspected: %x", got, f)
 		}
@@ -309,7 +309,7 @@ func (b *bed) bypassed(port uint16) *conversation {
 	b.t.Helper()
 	c := newConversation("198.51.100.7", "192.0.2.2", port)
 	b.open(c)
-	b.passes(up, t0, c.forth(frame.ACK|frame.PSH, "let me pass"))
+	b.crosses(up, t0, c.forth(frame.ACK|frame.PSH, "let me pass"))
 	return c
 }
 
@@ -368,7 +368,7 @@ func TestOffloadReload(t *testing.T) {
 	b.reconfigure(offloadConfig(rulesFile, "", ""))
 	b.waitOffloads(0, 1)
 	before := b.inspected()
-	b.passes(up, t0, c.forth(frame.ACK, "again"))
+	b.crosses(up, t0, c.forth(frame.ACK, "again"))
 	if b.inspected() == before {
 		t.Error("the frame did not go to the engine")
 	}
@@ -411,8 +411,8 @@ func TestOffloadEnds(t *testing.T) {
 
 	d := b.bypassed(1000)
 	b.waitOffloads(1, 0)
-	b.passes(up, t0, d.forth(frame.ACK|frame.FIN, ""))
-	b.passes(t0, up, d.back(frame.ACK|frame.FIN, ""))
+	b.crosses(up, t0, d.forth(frame.ACK|frame.FIN, ""))
+	b.crosses(t0, up, d.back(frame.ACK|frame.FIN, ""))
 	b.env.AppctlT(t, "revalidator/purge")
 	eventually(t, 30*time.Second, "the bypass ends", func() bool { return len(b.offloads()) == 0 })
 	b.waitOffloads(0, 0)
@@ -438,7 +438,7 @@ func TestOffloadRestart(t *testing.T) {
 			t.Errorf("was %+v, is %+v", before[i], o)
 		}
 	}
-	b.passes(up, t0, c.forth(frame.ACK, "GET /etc/passwd HTTP/1.0\r\n\r\n"))
+	b.crosses(up, t0, c.forth(frame.ACK, "GET /etc/passwd HTTP/1.0\r\n\r\n"))
 	b.stopped(t0, attack.back(frame.ACK, "secret"))
 
 	flow := regexp.MustCompile(`cookie=(\S+), .*(reg2=0/0xfff,.*tp_src=2000,tp_dst=80) `).FindStringSubmatch(
