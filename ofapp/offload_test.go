@@ -365,8 +365,7 @@ func TestOffloadReload(t *testing.T) {
 	b.reconfigure(offloadConfig(rulesFile, "", ""))
 	b.waitOffloads(1, 1)
 	writeFile(t, rulesFile, strings.Replace(offloadRules, "sid:10", "sid:13", 1))
-	b.reconfigure(offloadConfig(rulesFile, "", ""))
-	b.waitOffloads(0, 1)
+	b.waitOffloads(0, 1) // the file is watched
 	before := b.inspected()
 	b.crosses(up, t0, c.forth(frame.ACK, "again"))
 	if b.inspected() == before {
