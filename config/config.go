@@ -17,6 +17,9 @@ const (
 	KindSuricata = "suricata" // inspection.attachments[].kind: a Suricata that this program runs
 	KindPort     = "port"     // inspection.attachments[].kind: anything behind switch ports
 
+	Keep  = "keep"  // inspection.offload.on_reload: offloads outlive a reload, if their rules do
+	Flush = "flush" // inspection.offload.on_reload: offloads end with a reload
+
 	LegsUniform     = "uniform"     // inspection.attachments[].legs: all frames in at port, out at return_port
 	LegsDirectional = "directional" // inspection.attachments[].legs: by the side that a frame comes from
 
@@ -127,6 +130,8 @@ type Offload struct {
 	Bypass bool
 	Block  time.Duration // 0: never
 	Limit  int           // connections at once
+
+	OnReload string // Keep or Flush
 }
 
 // Forwarding is the way of the frames that were given back.

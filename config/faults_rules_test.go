@@ -153,10 +153,10 @@ func ruleFaults() []faultCase {
 		{"two uplinks", replaceUplinks(`[{port: eth1}, {port: eth2}]`), []string{
 			`gw.yaml:1: uplinks[1]: more than one uplink is not supported yet, make one bond of the adapters in the kernel and name that`,
 		}},
-		{"offload", replaceInspection(`offload: {bypass: true, block: 60s, limit: 10000}`), []string{
-			`gw.yaml:3: inspection.offload.bypass: true is not supported yet, false, and policy lines with action: bypass for what need not be inspected`,
-			`gw.yaml:3: inspection.offload.block: a time above 0s is not supported yet, 0s: the engine drops every frame of the connection itself`,
-			`gw.yaml:3: inspection.offload.limit: a limit is not supported yet: nothing is offloaded, leave it out`,
+		{"offload", replaceInspection(`offload: {block: 24h, limit: 0, on_reload: forget}`), []string{
+			`gw.yaml:3: inspection.offload.block: 24h is out of range, a duration 0s to 65535s in whole seconds`,
+			`gw.yaml:3: inspection.offload.limit: 0 is out of range, a number 1-1000000`,
+			`gw.yaml:3: inspection.offload.on_reload: is "forget", one of keep, flush`,
 		}},
 		{"metrics for all the world", least + "metrics: \"0.0.0.0:9475\"\n", []string{
 			`gw.yaml:4: metrics: "0.0.0.0:9475" can be reached from other hosts, and nobody is asked for a password, monitor: {user: NAME, password_file: PATH} beside it, or an address of this host such as "127.0.0.1:9475"`,

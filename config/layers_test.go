@@ -124,9 +124,6 @@ func TestLayerFaults(t *testing.T) {
 		{"the layer is what contradicts", least + "local: {enabled: false}\n", map[string]string{"OFCONTROLLER_LOCAL_VLAN": "5"}, nil, []string{
 			`environment OFCONTROLLER_LOCAL_VLAN:0: local.vlan: is 5, but local.enabled (line 4) is false, enabled: true, or no vlan`,
 		}},
-		{"not supported by a layer", least, map[string]string{"OFCONTROLLER_INSPECTION_OFFLOAD_LIMIT": "5"}, nil, []string{
-			`environment OFCONTROLLER_INSPECTION_OFFLOAD_LIMIT:0: inspection.offload.limit: a limit is not supported yet: nothing is offloaded, leave it out`,
-		}},
 		{"layer before file", least + "control: x\n", map[string]string{"OFCONTROLLER_LOG_LEVEL": "x", "OFCONTROLLER_A": "b"}, nil, []string{
 			`environment OFCONTROLLER_A:0: (unknown key): no key has this variable, unset it; the variable of bridge.name is OFCONTROLLER_BRIDGE_NAME`,
 			`environment OFCONTROLLER_LOG_LEVEL:0: log.level: is "x", one of debug, info, warning, error`,

@@ -30,7 +30,7 @@ func leastConfig() *Config {
 			OnFailure:   "closed",
 			Attachments: []Attachment{{Name: "builtin", Kind: "embedded", Legs: LegsUniform, Weight: 1, Supervise: SuperviseKeep, Memory: 1 << 30, Line: 3}},
 			Probe:       Probe{Interval: 500 * time.Millisecond, Timeout: 250 * time.Millisecond, DownAfter: 3, UpAfter: 2, Slow: 100 * time.Millisecond, HoldDown: time.Minute},
-			Offload:     Offload{Limit: 10000},
+			Offload:     Offload{Bypass: true, Block: time.Minute, Limit: 10000, OnReload: Keep},
 		},
 		Forwarding: Forwarding{MACAging: 300 * time.Second, MACLimit: 4096, MACLimitPerPort: 1024},
 		Control:    "/run/ofcontroller/ofcontroller.ctl",

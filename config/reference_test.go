@@ -3,7 +3,6 @@
 package config
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -50,15 +49,8 @@ func TestReferenceIsTheSchema(t *testing.T) {
 	if diff := cmp.Diff(inFile, inReference); diff != "" {
 		t.Errorf("keys (-file +Reference):\n%s", diff)
 	}
-	_, err := Parse("gw.yaml", []byte(text))
-	var faults Faults
-	if !errors.As(err, &faults) {
-		t.Fatalf("error %v, want Faults", err)
-	}
-	for _, f := range faults {
-		if !strings.Contains(f.Wrong, "not supported yet") {
-			t.Errorf("%s", f)
-		}
+	if _, err := Parse("gw.yaml", []byte(text)); err != nil {
+		t.Error(err)
 	}
 }
 

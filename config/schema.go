@@ -133,9 +133,10 @@ func policyKeys(l *PolicyLine, _ *yaml.Node) []field {
 
 func offloadKeys(o *Offload) section {
 	return section{
-		{name: "bypass", def: offloadBypass, value: boolean(&o.Bypass), doc: "an engine's \"bypass\" verdict becomes a flow that skips inspection"},
-		{name: "block", def: offloadBlock, value: duration(&o.Block, 0, 24*time.Hour, time.Second), doc: "an engine's \"drop this connection\" becomes a drop flow for so long; 0s: never"},
-		{name: "limit", def: "10000", value: number(&o.Limit, 1, 1e6), doc: "connections offloaded at once"},
+		{name: "bypass", def: "true", value: boolean(&o.Bypass), doc: "an engine's \"bypass\" verdict becomes a flow that skips inspection"},
+		{name: "block", def: "60s", value: duration(&o.Block, 0, 65535*time.Second, time.Second), doc: "an engine's \"drop this connection\" becomes a drop flow for so long; 0s: never"},
+		{name: "limit", def: "10000", value: number(&o.Limit, 1, 1e6), doc: "connections offloaded at once; the oldest makes room for a new one"},
+		{name: "on_reload", def: Keep, value: oneOf(&o.OnReload, Keep, Flush), doc: "offloads when rules are read again: keep those whose rules are still there, or flush all"},
 	}
 }
 

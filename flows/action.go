@@ -8,7 +8,7 @@ import (
 )
 
 // Action is one of Output, Controller, PushVLAN, PopVLAN, SetVLANVID,
-// SetVLANPCP, Load, Move, Resubmit, Learn and ToGroup.
+// SetVLANPCP, Load, Move, Resubmit, Learn, FINTimeout and ToGroup.
 type Action interface {
 	fmt.Stringer
 	action()
@@ -68,6 +68,11 @@ type Spec struct {
 	Src, Dst Range
 }
 
+// FINTimeout shortens the time-out of the flow that it stands in once a TCP
+// segment with FIN or RST has met that flow (ovs-actions(7), fin_timeout).
+type FINTimeout struct{ Idle uint16 } // seconds
+
+func (FINTimeout) action() {}
 func (Output) action()     {}
 func (Controller) action() {}
 func (PushVLAN) action()   {}
@@ -112,6 +117,9 @@ func (a Move) String() string { return fmt.Sprintf("move:%s->%s", a.Src, a.Dst) 
 
 // String prints the action as ovs-ofctl does.
 func (a Resubmit) String() string { return fmt.Sprintf("resubmit(,%d)", a.Table) }
+
+// String prints the action as ovs-ofctl does.
+func (a FINTimeout) String() string { return fmt.Sprintf("fin_timeout(idle_timeout=%d)", a.Idle) }
 
 // String prints the action as ovs-ofctl does.
 func (a Learn) String() string {

@@ -42,6 +42,8 @@ const (
 	CatOutput                        // out of a port
 	CatDrop                          // a drop that is counted
 	CatUnlearned                     // a source that is not learned
+	CatBypass                        // offloaded: a connection that need not be inspected
+	CatBlock                         // offloaded: a connection that is dropped
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -62,7 +64,7 @@ func Categories() []CategoryInfo {
 		{CatVLAN, "vlan", "a VLAN let in on a port", "port << 12 | VLAN"},
 		{CatIngress, "ingress", "the action that learns the source's port", "OpenFlow port"},
 		{CatPolicy, "policy", "a line of the inspection policy", "index of the line, from 0"},
-		{CatDispatch, "dispatch", "to the attachments", "origin; 0: no policy line matched"},
+		{CatDispatch, "dispatch", "to the attachments", "origin; 0: on the way there, no policy line or no offload matched"},
 		{CatFailure, "failure", "the failure policy: no attachment is up", "0 closed, 1 open"},
 		{CatReturn, "return", "back from an attachment", "OpenFlow port"},
 		{CatProbe, "probe", "a probe that came back, to the controller", "OpenFlow port"},
@@ -76,6 +78,8 @@ func Categories() []CategoryInfo {
 		{CatOutput, "output", "out of a port, tagged as it wants", "port << 12 | VLAN; port 0: flood"},
 		{CatDrop, "drop", "a drop that is counted", "the reason, see below"},
 		{CatUnlearned, "unlearned", "the source's port is not known, or the source can't be learned: never flooded to trunk ports", "VLAN; 0 in the table learn"},
+		{CatBypass, "bypass", "offloaded: a connection that an engine need not see any more", "SID of the rule, 0 not known"},
+		{CatBlock, "block", "offloaded: a connection that an engine drops", "SID of the rule, 0 not known"},
 	}
 }
 
@@ -157,6 +161,12 @@ func (c Cookie) Object() uint32 { return uint32(c) }
 // action of ours: such flows are state, never part of what Build gives.
 func (c Cookie) Learned() bool {
 	return c.Ours() && (c.Category() == CatLearned || c.Category() == CatSeen)
+}
+
+// Offloaded tells whether the flow carries out an engine's verdict on one
+// connection: state, too, that a restart takes over.
+func (c Cookie) Offloaded() bool {
+	return c.Ours() && (c.Category() == CatBypass || c.Category() == CatBlock)
 }
 
 // String prints the cookie as category and object, such as vlan:0x100a.

@@ -16,7 +16,7 @@
 //
 // # The way of a frame
 //
-//	in ─ classify ─ admit ─ vlan ─ steer ─ dispatch ─ IPS ─ return ─ source ─ forward ─ output ─ out
+//	in ─ classify ─ admit ─ vlan ─ steer ─ offload ─ dispatch ─ IPS ─ return ─ source ─ forward ─ output ─ out
 //	                          │      │                                          │  │
 //	                       ingress   └──────── bypass, failure policy ──────────┘ host, unicast, learn, mac
 //

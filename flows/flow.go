@@ -19,6 +19,9 @@ type Flow struct {
 	Meter    uint32 // frames beyond its rate are dropped; 0 none
 	Actions  []Action
 	Goto     Table // 0 none: no flow goes to the first table
+
+	IdleTimeout, HardTimeout uint16 // seconds, 0 never
+	FlowRemoved              bool   // the switch tells when the flow goes
 }
 
 // String prints the flow in ovs-ofctl's syntax, as dump-flows --no-stats
@@ -28,6 +31,15 @@ func (f Flow) String() string {
 	fmt.Fprintf(&b, "cookie=%#x, ", uint64(f.Cookie))
 	if f.Table != 0 {
 		fmt.Fprintf(&b, "table=%d, ", f.Table)
+	}
+	if f.IdleTimeout != 0 {
+		fmt.Fprintf(&b, "idle_timeout=%d, ", f.IdleTimeout)
+	}
+	if f.HardTimeout != 0 {
+		fmt.Fprintf(&b, "hard_timeout=%d, ", f.HardTimeout)
+	}
+	if f.FlowRemoved {
+		b.WriteString("send_flow_rem ")
 	}
 	fmt.Fprintf(&b, "priority=%d", f.Priority)
 	if m := f.Match.String(); m != "" {

@@ -17,7 +17,7 @@ func (b *builder) steer() {
 			}
 			switch line.Action {
 			case Inspect:
-				f.Actions, f.Goto = b.markFailure(b.failsOpen(line)), TableDispatch
+				f.Actions, f.Goto = b.markFailure(b.failsOpen(line)), TableOffload
 			case Bypass:
 				f.Actions = []Action{Load{1, regBypass()}}
 				f.Goto = TableForward
@@ -28,8 +28,24 @@ func (b *builder) steer() {
 	}
 	b.add(Flow{
 		Table: TableSteer, Cookie: NewCookie(CatDispatch, 0),
-		Actions: b.markFailure(b.OpenOnFailure), Goto: TableDispatch,
+		Actions: b.markFailure(b.OpenOnFailure), Goto: TableOffload,
 	})
+	b.offload()
+}
+
+// offload is the way past the tables of offloads, whose other flows are no part
+// of what Build gives. The address families have tables of their own because a
+// table tracks prefixes of three address fields at most (ovs-vswitchd.conf.db(5),
+// Flow_Table, prefixes): without it one offload costs a datapath flow for every
+// pair of addresses in its VLAN.
+func (b *builder) offload() {
+	b.add(Flow{
+		Table: TableOffload, Priority: priorityOffload + 100, Cookie: NewCookie(CatDispatch, 0),
+		Match: Match{EthType: EthTypeIPv6}, Goto: TableOffload6,
+	})
+	for _, table := range []Table{TableOffload, TableOffload6} {
+		b.add(Flow{Table: table, Cookie: NewCookie(CatDispatch, 0), Goto: TableDispatch})
+	}
 }
 
 // markFailure notes the frame's failure policy where frames differ in it.

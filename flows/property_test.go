@@ -49,12 +49,15 @@ func TestWayOfAFrame(t *testing.T) {
 	for _, why := range slices.Sorted(maps.Keys(seen)) {
 		t.Logf("%6d %s", seen[why], why)
 	}
-	for _, why := range model.Reasons() {
+	for _, why := range append(model.Reasons(), bypassed) {
 		if *framesFlag >= enoughFrames && seen[why] == 0 {
 			t.Errorf("no frame met %q", why)
 		}
 	}
 }
+
+// bypassed counts frames of connections that are bypassed by an offload.
+const bypassed = "offload: bypassed connection"
 
 // compare runs frames through one random configuration. It returns a report on
 // the first difference, "" if there is none, and counts in seen what happened to
@@ -62,13 +65,16 @@ func TestWayOfAFrame(t *testing.T) {
 func (s *tracedSwitch) compare(seed uint64, frames int, build func(flows.Gateway) []flows.Flow, seen map[string]int) string {
 	r := random{rand.New(rand.NewPCG(seed, 0))}
 	g := model.New(r.config())
-	if err := s.install(flows.Groups(gateway(g.Config)), build(gateway(g.Config))); err != nil {
+	if err := s.install(flows.Groups(gateway(g.Config)), slices.Concat(build(gateway(g.Config)), offloads(g.Config))); err != nil {
 		return fmt.Sprintf("%s\n%v", describe(g.Config), err)
 	}
 	for range frames {
 		port, f := r.arriving(g)
 		sent, report := s.step(g, port, f)
 		seen[sent.Why]++
+		if sent.Offloaded {
+			seen[bypassed]++
+		}
 		if report != "" {
 			return report
 		}
@@ -150,6 +156,9 @@ func describe(c model.Config) string {
 	}
 	for _, l := range c.Policy {
 		fmt.Fprintf(&b, "policy %+v\n", l)
+	}
+	for _, o := range c.Offloads {
+		fmt.Fprintf(&b, "offload %+v\n", o)
 	}
 	return b.String()
 }

@@ -3,6 +3,7 @@
 package flows_test
 
 import (
+	"net/netip"
 	"slices"
 
 	"ofcontroller/flows"
@@ -31,7 +32,45 @@ func (r random) config() model.Config {
 			c.Policy = append(c.Policy, r.policyLine())
 		}
 	}
+	for range r.IntN(4) {
+		c.Offloads = append(c.Offloads, r.offload(c))
+	}
 	return c
+}
+
+// offload makes one of the connections that frames are of.
+func (r random) offload(c model.Config) model.Offload {
+	o := model.Offload{
+		VLAN: pick(r, pick(r, c.Trunks).VLANs), Proto: pick(r, withPorts), Block: r.percent(50),
+		Ends: [2]netip.AddrPort{netip.AddrPortFrom(pick(r, address4), pick(r, portPool)), netip.AddrPortFrom(pick(r, address4), pick(r, portPool))},
+	}
+	if r.percent(35) {
+		o.Ends = [2]netip.AddrPort{netip.AddrPortFrom(pick(r, address6), pick(r, portPool)), netip.AddrPortFrom(pick(r, address6), pick(r, portPool))}
+	}
+	return o
+}
+
+// offloads gives the flows of all offloads; where two are of one connection the
+// first counts, as in the model.
+func offloads(c model.Config) []flows.Flow {
+	var out []flows.Flow
+	seen := map[string]bool{}
+	for _, o := range c.Offloads {
+		x := flows.Offload{
+			Connection: flows.Connection{VLAN: o.VLAN, Proto: o.Proto, Src: o.Ends[0], Dst: o.Ends[1]},
+			Verdict:    flows.BypassConnection, SID: 7, Seconds: 600,
+		}
+		if o.Block {
+			x.Verdict = flows.BlockConnection
+		}
+		for _, f := range x.Flows() {
+			if !seen[f.Match.String()] {
+				seen[f.Match.String()] = true
+				out = append(out, f)
+			}
+		}
+	}
+	return out
 }
 
 func (r random) trunk(i int, port uint16) model.TrunkPort {

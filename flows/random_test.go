@@ -137,6 +137,9 @@ func (r random) arriving(g *model.Gateway) (uint16, model.Frame) {
 	if len(g.Policy) > 0 && r.percent(30) {
 		r.aim(&f, vlan, pick(r, g.Policy))
 	}
+	if len(g.Offloads) > 0 && r.percent(30) {
+		r.join(&f, &vlan, g, port)
+	}
 	switch {
 	case vlan != native || port != model.LocalPort && vlan != 0 && r.percent(30):
 		f.Tags = append(f.Tags, r.tag(vlan))
@@ -167,6 +170,29 @@ func (r random) aim(f *model.Frame, vlan uint16, line model.PolicyLine) {
 		f.IP.Proto = line.Protos[0]
 		f.IP.SrcPort, f.IP.DstPort = pick(r, portPool), pick(r, portPool)
 		*pick(r, []*uint16{&f.IP.SrcPort, &f.IP.DstPort}) = line.Port
+	}
+}
+
+// join makes a frame one of an offloaded connection, in its VLAN where the port
+// lets it in.
+func (r random) join(f *model.Frame, vlan *uint16, g *model.Gateway, port uint16) {
+	o := pick(r, g.Offloads)
+	if *vlan != o.VLAN && r.percent(80) {
+		if port == model.LocalPort {
+			return
+		}
+		*vlan = o.VLAN
+	}
+	from := r.IntN(2)
+	f.EtherType = ipv4
+	if o.Ends[0].Addr().Is6() {
+		f.EtherType = ipv6
+	}
+	f.IP = &model.IP{
+		Src: o.Ends[from].Addr(), SrcPort: o.Ends[from].Port(), Dst: o.Ends[1-from].Addr(), DstPort: o.Ends[1-from].Port(), Proto: o.Proto,
+	}
+	if r.percent(15) {
+		f.IP.DstPort ^= 1 // next to it
 	}
 }
 

@@ -12,6 +12,8 @@ const (
 	TableVLAN     Table = 12 // VLAN admission per port; VLAN into reg2; native VLANs lose their tag
 	TableIngress  Table = 14 // VLANs of several trunk ports: remember the source's port (writes TableSources)
 	TableSteer    Table = 20 // policy: inspect, bypass or drop
+	TableOffload  Table = 24 // connections over IPv4 whose verdict the switch carries out itself
+	TableOffload6 Table = 25 // the same over IPv6
 	TableDispatch Table = 30 // carrier tag on, out to the attachment; the failure policy
 	TableReturn   Table = 40 // back from the attachment: carrier tag off, origin and VLAN restored; probes to the controller
 	TableSource   Table = 50 // the ingress port again, for learning and split horizon
@@ -39,6 +41,8 @@ func Tables() []TableInfo {
 		{TableVLAN, "vlan", "VLAN admission by port: reg2; the tag of a VLAN that is untagged on some port is taken off"},
 		{TableIngress, "ingress", "VLANs of several trunk ports: learns the source's port into the table sources"},
 		{TableSteer, "steer", "inspection policy: inspect, bypass or drop"},
+		{TableOffload, "offload", "what is to be inspected: connections over IPv4 that an engine has bypassed or blocked"},
+		{TableOffload6, "offload6", "the same over IPv6"},
 		{TableDispatch, "dispatch", "carrier tag on and out to the attachment; the failure policy when none is up"},
 		{TableReturn, "return", "back from the attachment: origin and VLAN from the carrier tag; probes go to the controller"},
 		{TableSource, "source", "ingress port of a frame that came back: reg1 and in_port"},

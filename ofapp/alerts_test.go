@@ -76,7 +76,7 @@ inspection: {attachments: [{name: builtin, kind: embedded, rules: ["`+rules+`"]}
 		lines := table.lines()
 		for i, parts := range map[int][]string{
 			0: {"SEQ", "ATTACHMENT", "SIGNATURE"},
-			1: {" builtin ", " uplink ", " up0 ", " TCP ", " 198.51.100.7:1001 ", " 192.0.2.2:80 ", " blocked ", " engine ", " 1 ", " traversal"},
+			1: {" builtin ", " uplink ", " up0 ", " TCP ", " 198.51.100.7:1001 ", " 192.0.2.2:80 ", " blocked ", " switch ", " 1 ", " traversal"},
 			8: {" ICMP ", " 198.51.100.7 ", " 192.0.2.2 ", " allowed ", " echo"},
 		} {
 			for _, p := range parts {

@@ -55,6 +55,9 @@ type App struct {
 	alertLog    *journal.Journal[alertRecord]
 	eventLog    *journal.Journal[Event]
 	places      places
+	offloads    *offloader
+	sids        map[uint32]struct{} // of the rules in force; with reloading
+	forms       offloadForms
 
 	mu          sync.Mutex
 	cfg         *config.Config
@@ -93,6 +96,12 @@ func New(cfg *config.Config, o Options) (*App, error) {
 		tally: newTally(), work: newWork(),
 	}
 	a.seen = stamps{stamp(o.Watch), ruleStamp(cfg)}
+	a.offloads = newOffloader(cfg.Inspection.Offload.Limit)
+	var err error
+	if a.forms, err = newOffloadForms(); err != nil {
+		return nil, err
+	}
+	a.sids = ruleSIDs(cfg)
 	for i, c := range cfg.Inspection.Attachments {
 		at, err := a.newAttachment(c, uint16(i))
 		if err != nil {

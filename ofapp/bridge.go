@@ -120,6 +120,10 @@ func (a *App) tables(cfg *config.Config) map[int]ovsdb.Table {
 			t.FlowLimit = &limit
 		case flows.TableSources:
 			t.FlowLimit = &limit
+		case flows.TableOffload6:
+			t.Prefixes = []string{"ipv6_src", "ipv6_dst"}
+		case flows.TableOffload:
+			t.Prefixes = []string{"ip_src", "ip_dst"}
 		}
 		out[int(i.Table)] = t
 	}

@@ -20,6 +20,11 @@ func encode(f flows.Flow) (openflow.FlowMod, error) {
 		Match:    encodeMatch(f.Match),
 		Goto:     uint8(f.Goto),
 		Meter:    f.Meter,
+
+		IdleTimeout: f.IdleTimeout, HardTimeout: f.HardTimeout,
+	}
+	if f.FlowRemoved {
+		m.Flags = openflow.FlagSendFlowRem
 	}
 	for _, a := range f.Actions {
 		enc, err := encodeAction(a)
@@ -121,6 +126,8 @@ func encodeAction(a flows.Action) (openflow.Action, error) {
 		return openflow.Resubmit(uint8(a.Table)), nil
 	case flows.ToGroup:
 		return openflow.Group(a.Group), nil
+	case flows.FINTimeout:
+		return openflow.FINTimeout(a.Idle, 0), nil
 	case flows.Learn:
 		return encodeLearn(a), nil
 	}

@@ -49,7 +49,7 @@ inspection: {attachments: [{name: a, kind: port, port: ips0}]}
 
 func anAlert() *verdict.Alert {
 	return &verdict.Alert{
-		Time: time.Now(), Attachment: "a", Origin: 1, SID: 7, Signature: "seven", Blocked: true, Offload: "block",
+		Time: time.Now(), Attachment: "a", Origin: 1, SID: 7, Signature: "seven", Blocked: true,
 		Connection: verdict.Connection{VLAN: 20, Proto: 1, Src: netip.MustParseAddrPort("192.0.2.1:0"), Dst: netip.MustParseAddrPort("192.0.2.2:0")},
 		EVE:        json.RawMessage(`{"event_type": "alert", "alert": {"signature_id": 7}}`),
 	}
@@ -87,7 +87,11 @@ func TestAlertsLogged(t *testing.T) {
 // TestAlertObject adds its member to EVE of both engines.
 func TestAlertObject(t *testing.T) {
 	app := journalApp(t, io.Discard)
-	app.alerted(anAlert())
+	app.offloads.setOpen(true)
+	al := anAlert()
+	al.Plain, al.Block = true, true
+	al.Connection = verdict.Connection{VLAN: 20, Proto: 6, Src: netip.MustParseAddrPort("192.0.2.1:1"), Dst: netip.MustParseAddrPort("192.0.2.2:2")}
+	app.alerted(al)
 	app.embeddedVerdict("b", &rulesengine.Verdict{Alerts: []rulesengine.Alert{{Rule: &rules.Rule{SID: 8}}}})
 	for i, want := range []string{
 		`{"event_type":"alert","alert":{"signature_id":7},"ofcontroller":{"seq":1,"attachment":"a","origin":"uplink","port":"","offload":"block"}}`,

@@ -43,6 +43,16 @@ func (a *App) methods() map[string]control.Method {
 		"vlog/list":       {Help: "", Call: a.listLevelMethod},
 		"plan":            {Help: "FILENAME TEXT [-o table|json|yaml]", Call: a.planMethod},
 		"flows/live":      {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
+		"offloads": {Help: "[-o table|json]", Call: func(ctx context.Context, args []string) (string, error) {
+			list, err := a.Offloads(ctx)
+			if err != nil {
+				return "", err
+			}
+			return control.Render(args, OffloadTable(list))
+		}},
+		"offloads/rm": {Help: "--all | ADDR:PORT ADDR:PORT ...", Call: func(_ context.Context, args []string) (string, error) {
+			return a.RemoveOffloads(args)
+		}},
 		"reload": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
 			return "", a.Reload(ctx)
 		}},
@@ -136,7 +146,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h, err := dump(ctx, conn)
+	h, err := dump(ctx, conn, a.forms)
 	if err != nil {
 		return "", err
 	}

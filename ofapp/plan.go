@@ -64,7 +64,7 @@ func (a *App) Plan(ctx context.Context, next *config.Config) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	h, err := dump(ctx, conn)
+	h, err := dump(ctx, conn, a.forms)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -181,6 +181,8 @@ func (a *App) event(e openflow.Event, now time.Time) {
 		if c := flows.Cookie(e.Cookie); c.Ours() && c.Category() == flows.CatProbe {
 			a.returned(e.Data, now)
 		}
+	case openflow.FlowRemoved:
+		a.offloadGone(e)
 	case openflow.PortStatus:
 		a.changed()
 	}

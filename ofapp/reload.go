@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"ofcontroller/config"
+	"ofcontroller/ips/suricata"
+	"ofcontroller/ofapp/offload"
 )
 
 // Reload reads the configuration again and puts it in force: the next sync
@@ -53,12 +55,37 @@ func (a *App) reload(ctx context.Context) error {
 			a.note(err)
 		}
 	}
+	a.offloadRules(next)
 	if a.o.Applied != nil {
 		a.o.Applied(next)
 	}
 	a.changed()
 	a.log.Info("configuration read again")
 	return nil
+}
+
+// offloadRules takes away the offloads that other rules leave no reason for, or
+// all if the configuration says so. a.reloading is held.
+func (a *App) offloadRules(next *config.Config) {
+	old := a.sids
+	a.sids = ruleSIDs(next)
+	n := a.offloads.remove(func(e offload.Entry) bool {
+		_, had := old[e.SID]
+		_, has := a.sids[e.SID]
+		return next.Inspection.Offload.OnReload == config.Flush || had && !has
+	})
+	if n > 0 {
+		a.log.WithField("connections", n).Info("offloads ended with the reload of rules")
+	}
+}
+
+// ruleSIDs gives the SIDs in all rule files.
+func ruleSIDs(cfg *config.Config) map[uint32]struct{} {
+	var files []string
+	for _, at := range cfg.Inspection.Attachments {
+		files = append(files, at.Rules...)
+	}
+	return suricata.RuleSIDs(files)
 }
 
 // prepareRules reads every engine's rules, and gives what puts them in force.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"ofcontroller/flows"
 )
 
 // Table writes the status for a person.
@@ -23,6 +25,7 @@ func (s Status) Table() string {
 	fmt.Fprintf(w, "converged\t%s\n", yes[s.Converged])
 	fmt.Fprintf(w, "flows\t%d\n", s.Flows)
 	fmt.Fprintf(w, "MACs\t%d\n", s.MACs)
+	fmt.Fprintf(w, "offloads\t%d bypassed, %d blocked, %d refused\n", s.Offloads.Bypass, s.Offloads.Block, s.Offloads.Refused)
 	fmt.Fprintf(w, "on failure\t%s\n", s.OnFailure)
 	for _, a := range s.Attachments {
 		fmt.Fprintf(w, "attachment\t%s (%s): %s, round trip %d µs", a.Name, a.Kind, a.State, a.RTTus)
@@ -109,6 +112,30 @@ func (e EngineCounters) String() string {
 		text += ": " + e.LastError
 	}
 	return text
+}
+
+// OffloadTable is a list of offloads that prints itself.
+type OffloadTable []Offload
+
+// Table writes the offloads for a person.
+func (t OffloadTable) Table() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "VLAN\tPROTO\tSRC\tDST\tVERDICT\tSID\tATTACHMENT\tAGE\tENDS\tPACKETS\tBYTES")
+	for _, o := range t {
+		ends := fmt.Sprintf("idle %ds", o.IdleS)
+		if o.Verdict == flows.BlockConnection.String() {
+			ends = fmt.Sprintf("in %ds", o.RemainingS)
+		}
+		attachment := o.Attachment
+		if attachment == "" {
+			attachment = "-"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d\t%s\t%ds\t%s\t%d\t%d\n",
+			o.VLAN, o.Proto, o.Src, o.Dst, o.Verdict, o.SID, attachment, o.AgeS, ends, o.Packets, o.Bytes)
+	}
+	w.Flush()
+	return strings.TrimRight(b.String(), "\n")
 }
 
 // MACTable is a list of addresses that prints itself.

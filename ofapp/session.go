@@ -55,6 +55,7 @@ func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.probe(ctx, conn) })
 	g.Go(func() error { return s.loop(ctx) })
+	g.Go(func() error { return a.carryOut(ctx, conn) })
 	return g.Wait()
 }
 
@@ -73,7 +74,8 @@ type syncer struct {
 
 // look reads what the switch holds.
 func (s *syncer) look(ctx context.Context) error {
-	h, err := dump(ctx, s.conn)
+	s.a.offloads.look()
+	h, err := dump(ctx, s.conn, s.a.forms)
 	if err != nil {
 		return err
 	}
@@ -83,6 +85,7 @@ func (s *syncer) look(ctx context.Context) error {
 	if s.target != nil {
 		s.a.tally.add(h.counted, s.target)
 	}
+	s.a.offloads.found(h.offload)
 	changes, err := s.a.places.look(h.learned)
 	s.a.tellMACs(changes)
 	return err
@@ -158,6 +161,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 	}
+	a.offloads.review(t.gateway, a.config().Inspection.Offload)
 	if !c.empty() {
 		if err := s.apply(ctx, c, t.table); err != nil {
 			var refused *openflow.BundleError

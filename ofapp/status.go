@@ -22,6 +22,7 @@ type Status struct {
 	Attachments []AttachmentStatus `json:"attachments"`
 	MACs        int                `json:"macs"`
 	Frames      Frames             `json:"frames"`
+	Offloads    OffloadCounts      `json:"offloads"`
 	Ports       []PortStatus       `json:"ports"`
 	OnFailure   string             `json:"on_failure"`
 	Switch      string             `json:"switch"`       // version of Open vSwitch
@@ -129,8 +130,8 @@ func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
 		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
 		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
-		Frames: a.tally.frames(),
-		Ports:  portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
+		Frames: a.tally.frames(), Offloads: a.offloads.counts(),
+		Ports: portStates(cfg.Bridge.Name, a.roles(), db.Bridge),
 	}
 	s.Problems = append(s.Problems, rivals(db.Bridge, v.rival, time.Now())...)
 	if v.bridge != "" {

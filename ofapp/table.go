@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ofcontroller/flows"
+	"ofcontroller/ofapp/offload"
 	"ofcontroller/openflow"
 )
 
@@ -86,14 +87,16 @@ type held struct {
 	flows   flowTable
 	learned []learnedFlow
 	foreign int // flows with cookies that are not ours
+	offload []offload.Flow
 	groups  map[uint32]groupBody
 	traffic traffic
 	counted counted
 }
 
 // dump reads all flows of the switch.
-func dump(ctx context.Context, conn *openflow.Conn) (held, error) {
+func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms) (held, error) {
 	h := held{flows: flowTable{}, counted: newCounted()}
+	now := time.Now()
 	err := conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
 		k := flowKey{s.Table, s.Priority, string(s.Match)}
 		c := flows.Cookie(s.Cookie)
@@ -101,6 +104,12 @@ func dump(ctx context.Context, conn *openflow.Conn) (held, error) {
 		if c.Learned() {
 			h.learned = append(h.learned, learnedFlow{k, c})
 			return nil
+		}
+		if c.Offloaded() {
+			if o, ok := forms.parse(s); ok {
+				h.offload = append(h.offload, offload.Flow{Offload: o, Since: now.Add(-s.Duration)})
+				return nil
+			}
 		}
 		if !c.Ours() {
 			h.foreign++

@@ -111,6 +111,7 @@ func (a *App) reloadRules(ctx context.Context) {
 			a.note(err)
 		}
 	}
+	a.offloadRules(cfg)
 	a.setSeen(seen)
 	a.log.Info("rule files have changed and are in force")
 }

@@ -104,6 +104,18 @@ func Move(src, dst Range) Action {
 		src.Field.library(), dst.Field.library())
 }
 
+// nxastFINTimeout is the subtype of NXAST_FIN_TIMEOUT.
+const nxastFINTimeout = 19
+
+// FINTimeout lowers the time-outs of its own flow, in seconds, once a TCP segment
+// with FIN or RST has met it; 0 leaves one as it is (NXAST_FIN_TIMEOUT).
+func FINTimeout(idle, hard uint16) Action {
+	b := nicira(nxastFINTimeout)
+	b = binary.BigEndian.AppendUint16(b, idle)
+	b = binary.BigEndian.AppendUint16(b, hard)
+	return finishNicira(append(b, 0, 0))
+}
+
 // setField writes one field (OFPAT_SET_FIELD).
 func setField(f Field) Action {
 	return openflow13.NewActionSetField(openflow13.MatchField{

@@ -184,6 +184,42 @@ func (m Match) MetadataValue() (value, mask uint64, ok bool) {
 	return binary.BigEndian.Uint64(f.Value), mask, true
 }
 
+// FiveTuple returns the connection that the match is of, if it has exact
+// addresses and ports of one IP protocol.
+func (m Match) FiveTuple() (proto uint8, src, dst netip.AddrPort, ok bool) {
+	p, ok := m.get(ClassOXM, oxmIPProto)
+	if !ok || len(p.Value) != 1 {
+		return 0, src, dst, false
+	}
+	proto = p.Value[0]
+	var ports [2]uint8
+	switch proto {
+	case 6:
+		ports = [2]uint8{oxmTCPSrc, oxmTCPDst}
+	case 17:
+		ports = [2]uint8{oxmUDPSrc, oxmUDPDst}
+	case 132:
+		ports = [2]uint8{oxmSCTPSrc, oxmSCTPDst}
+	default:
+		return 0, src, dst, false
+	}
+	addrs := [2]uint8{oxmIPv4Src, oxmIPv4Dst}
+	if _, six := m.get(ClassOXM, oxmIPv6Src); six {
+		addrs = [2]uint8{oxmIPv6Src, oxmIPv6Dst}
+	}
+	var ends [2]netip.AddrPort
+	for i := range ends {
+		a, okAddr := m.get(ClassOXM, addrs[i])
+		port, okPort := m.get(ClassOXM, ports[i])
+		addr, okSlice := netip.AddrFromSlice(a.Value)
+		if !okAddr || !okPort || !okSlice || a.Mask != nil || port.Mask != nil || len(port.Value) != 2 {
+			return 0, src, dst, false
+		}
+		ends[i] = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port.Value))
+	}
+	return proto, ends[0], ends[1], true
+}
+
 // regID is the field id of register n; a register that does not exist gets an
 // id that no TLV can hold, so that encoding reports it.
 func regID(n int) uint8 {

@@ -75,6 +75,7 @@ func roundTrips() map[string]FlowMod {
 		"rewrite vlan":        {Match: Match{tagged}, Actions: []Action{SetVLANVID(4095), SetVLANPCP(7), Output(1)}},
 		"group":               {Actions: []Action{Group(1)}},
 		"resubmit":            {Actions: []Action{Resubmit(60)}},
+		"fin_timeout":         {Actions: []Action{LoadReg(0, 4, 1, 1), FINTimeout(5, 0)}, Match: Match{EthType(0x0800), IPProto(6)}, Goto: 60},
 		"move vid to reg":     {Match: Match{tagged}, Actions: []Action{Move(VLANTCIRange(0, 12), RegRange(2, 0, 12))}},
 		"move reg to vid":     {Match: Match{tagged}, Actions: []Action{Move(RegRange(2, 0, 12), VLANTCIRange(0, 12))}},
 		"move reg to in_port": {Actions: []Action{Move(RegRange(1, 0, 16), InPortRange())}},

@@ -82,12 +82,15 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 		"other_config:disable-in-band=false", "other_config:mac-aging-time=77",
 		"--", "add-port", testBridge, "own0", "--", "set", "interface", "own0", "external_ids:theirs=1",
 		"--", "--id=@shared", "create", "Flow_Table", "name=shared", "--", "--id=@mine", "create", "Flow_Table", "name=old",
-		"flow_limit=5", "prefixes=ip_src",
-		"--", "set", "bridge", testBridge, "flow_tables:1=@shared", "flow_tables:2=@shared", "flow_tables:3=@mine")
+		"flow_limit=5", "prefixes=ip_src", "--", "--id=@five", "create", "Flow_Table", "name=five", "overflow_policy=refuse", "prefixes=ip_dst",
+		"--", "set", "bridge", testBridge, "flow_tables:1=@shared", "flow_tables:2=@shared", "flow_tables:3=@mine", "flow_tables:5=@five")
 	c := s.watch()
 	spec := Spec{
-		Ports:  []PortSpec{{Name: "absent"}, {Name: "own0", Type: "internal", Own: true}, {Name: "own1", Type: "internal", Own: true}},
-		Tables: map[int]Table{1: {Name: "one"}, 3: {Name: "three"}},
+		Ports: []PortSpec{{Name: "absent"}, {Name: "own0", Type: "internal", Own: true}, {Name: "own1", Type: "internal", Own: true}},
+		Tables: map[int]Table{
+			1: {Name: "one"}, 3: {Name: "three"}, 4: {Name: "four", Prefixes: []string{"ipv6_src", "ipv6_dst"}},
+			5: {Name: "five", Prefixes: []string{"ipv6_dst"}},
+		},
 	}
 	want := []string{
 		"set fail_mode=secure",
@@ -95,7 +98,9 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 		"attach port own1, type=internal",
 		"set type of port own0 to internal, was system",
 		`set table 1: name="one", flow_limit=none, overflow_policy=refuse`,
-		`set table 3: name="three", flow_limit=none, overflow_policy=refuse`,
+		`set table 3: name="three", flow_limit=none, overflow_policy=refuse, prefixes=ip_src`,
+		`set table 4: name="four", flow_limit=none, overflow_policy=refuse, prefixes=ipv6_dst,ipv6_src`,
+		`set table 5: name="five", flow_limit=none, overflow_policy=refuse, prefixes=ipv6_dst`,
 	}
 	if diff := cmp.Diff(want, ensure(t, c, spec)); diff != "" {
 		t.Error("changes (-want +got):", diff)
@@ -107,7 +112,9 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 	tables := map[int]Table{
 		1: {Name: "one", OverflowPolicy: "refuse"},
 		2: {Name: "shared"},
-		3: {Name: "three", OverflowPolicy: "refuse"},
+		3: {Name: "three", OverflowPolicy: "refuse", Prefixes: []string{"ip_src"}},
+		4: {Name: "four", OverflowPolicy: "refuse", Prefixes: []string{"ipv6_dst", "ipv6_src"}},
+		5: {Name: "five", OverflowPolicy: "refuse", Prefixes: []string{"ipv6_dst"}},
 	}
 	if diff := cmp.Diff(tables, bridge.Tables); diff != "" {
 		t.Error("tables (-want +got):", diff)

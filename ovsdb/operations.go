@@ -59,12 +59,13 @@ func (p *plan) operations(ovs client.Client) ([]ovsdb.Operation, error) {
 			UUID:           change.uuid,
 			FlowLimit:      change.want.FlowLimit,
 			OverflowPolicy: &change.want.OverflowPolicy,
+			Prefixes:       change.want.Prefixes,
 		}
 		if change.want.Name != "" {
 			table.Name = &change.want.Name
 		}
 		if change.uuid != "" {
-			b.update(&table, &table.Name, &table.FlowLimit, &table.OverflowPolicy)
+			b.update(&table, &table.Name, &table.FlowLimit, &table.OverflowPolicy, &table.Prefixes)
 			continue
 		}
 		table.UUID = fmt.Sprintf("table%d", change.id)

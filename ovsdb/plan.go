@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ofcontroller/ovsdb/vswitch"
 )
@@ -177,6 +178,7 @@ func (p *plan) planTables(r rows, spec Spec) error {
 		if want.OverflowPolicy == "" {
 			want.OverflowPolicy = policyRefuse
 		}
+		want.Prefixes = sorted(want.Prefixes)
 		change := tableChange{id: id, want: want}
 		if p.bridge != nil && p.bridge.FlowTables[id] != "" {
 			uuid := p.bridge.FlowTables[id]
@@ -184,9 +186,13 @@ func (p *plan) planTables(r rows, spec Spec) error {
 			if err != nil {
 				return fmt.Errorf("table %d: %w", id, err)
 			}
+			if want.Prefixes == nil {
+				want.Prefixes = tableOf(have).Prefixes
+			}
 			if tableOf(have).equal(want) {
 				continue
 			}
+			change.want = want
 			if change.old = users[uuid] > 1; !change.old {
 				change.uuid = uuid
 			}
@@ -233,8 +239,12 @@ func (p *plan) changes() []string {
 		if change.want.FlowLimit != nil {
 			limit = strconv.Itoa(*change.want.FlowLimit)
 		}
-		add("set table %d: name=%q, flow_limit=%s, overflow_policy=%s", change.id, change.want.Name, limit,
+		line := fmt.Sprintf("set table %d: name=%q, flow_limit=%s, overflow_policy=%s", change.id, change.want.Name, limit,
 			change.want.OverflowPolicy)
+		if len(change.want.Prefixes) > 0 {
+			line += ", prefixes=" + strings.Join(change.want.Prefixes, ",")
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }

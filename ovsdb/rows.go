@@ -139,7 +139,19 @@ func (r rows) state(name string) (State, error) {
 }
 
 func tableOf(row *vswitch.FlowTable) Table {
-	return Table{Name: valueOf(row.Name), FlowLimit: row.FlowLimit, OverflowPolicy: valueOf(row.OverflowPolicy)}
+	return Table{
+		Name: valueOf(row.Name), FlowLimit: row.FlowLimit, OverflowPolicy: valueOf(row.OverflowPolicy), Prefixes: sorted(row.Prefixes),
+	}
+}
+
+// sorted is a set in one order; nil when it is empty.
+func sorted(set []string) []string {
+	if len(set) == 0 {
+		return nil
+	}
+	out := slices.Clone(set)
+	slices.Sort(out)
+	return out
 }
 
 func interfaceOf(port *vswitch.Port, row *vswitch.Interface) Interface {

@@ -146,7 +146,7 @@ func watched(ovs client.Client) *client.Monitor {
 		client.WithTable(&iface, &iface.Name, &iface.Type, &iface.Ofport, &iface.MACInUse, &iface.ExternalIDs,
 			&iface.AdminState, &iface.LinkState, &iface.MTU, &iface.Error, &iface.Ifindex),
 		client.WithTable(&controller, &controller.Target),
-		client.WithTable(&table, &table.Name, &table.FlowLimit, &table.OverflowPolicy),
+		client.WithTable(&table, &table.Name, &table.FlowLimit, &table.OverflowPolicy, &table.Prefixes),
 	)
 	// With monitor_cond_since the library keeps an update that it could not apply to itself; with monitor_cond it
 	// disconnects, and the rows are listed anew.

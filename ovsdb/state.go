@@ -58,6 +58,9 @@ type Table struct {
 	FlowLimit *int
 	// OverflowPolicy says what a full table does with one more flow: "refuse" (also written "") or "evict".
 	OverflowPolicy string
+	// Prefixes are the address fields that the table tracks by prefix, in alphabetical order; nil is the switch's default.
+	// A Spec with nil leaves them as they are.
+	Prefixes []string
 }
 
 // clone returns a copy that shares nothing with s.
@@ -72,6 +75,7 @@ func (s State) clone() State {
 	bridge.Tables = maps.Clone(bridge.Tables)
 	for id, table := range bridge.Tables {
 		table.FlowLimit = clonePointer(table.FlowLimit)
+		table.Prefixes = slices.Clone(table.Prefixes)
 		bridge.Tables[id] = table
 	}
 	s.Bridge = &bridge
@@ -97,7 +101,7 @@ func (b *Bridge) equal(other *Bridge) bool {
 }
 
 func (t Table) equal(other Table) bool {
-	return t.Name == other.Name && t.OverflowPolicy == other.OverflowPolicy && equalPointers(t.FlowLimit, other.FlowLimit)
+	return t.Name == other.Name && t.OverflowPolicy == other.OverflowPolicy && slices.Equal(t.Prefixes, other.Prefixes) && equalPointers(t.FlowLimit, other.FlowLimit)
 }
 
 // An optional column is a pointer in the generated rows: nil is the empty set of RFC 7047.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -28,13 +27,12 @@ func reference() string {
 	root := newRoot()
 	var b strings.Builder
 	var rows [][]string
-	shown := slices.DeleteFunc(commands(root), func(c *cobra.Command) bool { return c.Hidden })
-	for _, c := range shown {
+	for _, c := range commands(root) {
 		rows = append(rows, []string{fmt.Sprintf("[`%s`](#%s)", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-")), c.Short})
 	}
 	b.WriteString(docs.Table([]string{"command", "what it does"}, rows))
 	b.WriteString("\nEvery command takes:\n\n" + flagTable(root.PersistentFlags()))
-	for _, c := range shown {
+	for _, c := range commands(root) {
 		text := c.Long
 		if text == "" {
 			text = c.Short + "."
@@ -47,11 +45,14 @@ func reference() string {
 	return b.String()
 }
 
-// commands are all commands, those below others behind them.
-func commands(c *cobra.Command) []*cobra.Command {
+// commands lists a command's commands and theirs, without hidden ones.
+func commands(parent *cobra.Command) []*cobra.Command {
 	var all []*cobra.Command
-	for _, sub := range c.Commands() {
-		all = append(append(all, sub), commands(sub)...)
+	for _, c := range parent.Commands() {
+		if c.Hidden {
+			continue
+		}
+		all = append(append(all, c), commands(c)...)
 	}
 	return all
 }

@@ -59,6 +59,7 @@ type Meta struct {
 	PeerOrigin     uint8  // origin that the other end's frames have, or are most likely to have
 	VLAN           uint16 // VID of the carrier tag; 0 is the untagged network
 	EthSrc, EthDst [6]byte
+	InnerTags      int            // VLAN tags behind the carrier tag
 	EtherType      uint16         // of the innermost payload, behind all tags; the length of an LLC frame
 	Proto          uint8          // IP protocol or last IPv6 next header
 	Src, Dst       netip.AddrPort // port 0 where the protocol has none or the header is in another fragment

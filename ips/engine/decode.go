@@ -102,6 +102,7 @@ func (p *packet) decode(frame []byte) layer {
 		}
 		p.inner = p.inner<<12 | uint32(binary.BigEndian.Uint16(frame[at:])&0xfff)
 		m.EtherType = binary.BigEndian.Uint16(frame[at+2:])
+		m.InnerTags++
 		at += 4
 	}
 	switch m.EtherType {

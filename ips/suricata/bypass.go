@@ -35,31 +35,44 @@ func (s *sidSet) and(other *sidSet) *sidSet {
 // borders.
 func bypassRules(files []string) *sidSet {
 	set := make(sidSet)
+	eachRule(files, func(r rule, bypass bool) {
+		if bypass {
+			set[r] = struct{}{}
+		}
+	})
+	return &set
+}
+
+// RuleSIDs gives the SIDs of the rules in rule files that Suricata, or an engine
+// with its rule language, has accepted.
+func RuleSIDs(files []string) map[uint32]struct{} {
+	set := map[uint32]struct{}{}
+	eachRule(files, func(r rule, _ bool) { set[uint32(r.sid)] = struct{}{} })
+	return set
+}
+
+func eachRule(files []string, each func(r rule, bypass bool)) {
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			continue // told by the test of the rules
 		}
 		for line := range bytes.Lines(bytes.ReplaceAll(b, []byte("\\\n"), nil)) {
-			if r, ok := bypassRule(string(line)); ok {
-				set[r] = struct{}{}
+			if r, bypass := parseRule(string(line)); r.sid > 0 {
+				each(r, bypass)
 			}
 		}
 	}
-	return &set
 }
 
-func bypassRule(line string) (rule, bool) {
+// parseRule gives the zero rule for a line that is none.
+func parseRule(line string) (r rule, bypass bool) {
 	line = strings.TrimSpace(line)
-	// Most rules have no such keyword.
-	if strings.HasPrefix(line, "#") || !strings.Contains(line, "bypass") {
-		return rule{}, false
-	}
 	_, options, found := strings.Cut(line, "(")
-	if !found {
+	if !found || strings.HasPrefix(line, "#") {
 		return rule{}, false
 	}
-	r, bypass := rule{gid: 1}, false
+	r.gid = 1
 	for _, option := range splitOptions(strings.TrimSuffix(options, ")")) {
 		name, value, _ := strings.Cut(option, ":")
 		switch n, err := strconv.Atoi(strings.TrimSpace(value)); strings.TrimSpace(name) {
@@ -75,7 +88,7 @@ func bypassRule(line string) (rule, bool) {
 			}
 		}
 	}
-	return r, bypass && r.sid > 0
+	return r, bypass
 }
 
 // splitOptions cuts at semicolons; in a value they have a backslash, in quotes

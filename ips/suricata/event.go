@@ -52,6 +52,15 @@ type Event struct {
 	Bypass bool
 	Reason string // of a drop: why, "rules" or "stream error" for example
 
+	// DropsFlow says that Suricata drops every other packet of the flow, too, not
+	// this one alone. It does so where a rule with drop or reject has matched the
+	// stream or a transaction.
+	DropsFlow bool
+	// Plain says that the packet came like this from the wire: it was not put
+	// together from fragments or segments, nor taken out of a tunnel; it has one
+	// VLAN tag behind the carrier tag at most, and is not for a group of receivers.
+	Plain bool
+
 	Raw []byte // the object as Suricata wrote it
 }
 
@@ -79,7 +88,15 @@ type record struct {
 	Drop *struct {
 		Reason string `json:"reason"`
 	} `json:"drop"`
-	Packet     string `json:"packet"`
+	// Of an alert: 1 when the rule matched the TCP stream or a transaction of it.
+	// Suricata goes by the same when it makes a drop one of the flow.
+	Stream int `json:"stream"`
+	// The transaction that the rule matched, or one that only lay near.
+	TxID       *uint64         `json:"tx_id"`
+	TxGuessed  bool            `json:"tx_guessed"`
+	PktSrc     string          `json:"pkt_src"` // where Suricata has the packet from
+	Tunnel     json.RawMessage `json:"tunnel"`
+	Packet     string          `json:"packet"`
 	PacketInfo *struct {
 		LinkType int `json:"linktype"`
 	} `json:"packet_info"`
@@ -119,10 +136,37 @@ func ParseEvent(b []byte) (Event, error) {
 	if r.Drop != nil {
 		e.Reason = r.Drop.Reason
 	}
+	e.DropsFlow = r.dropsFlow()
+	e.Plain = r.PktSrc == fromWire && r.Tunnel == nil && len(r.VLANs) > 0 && len(r.VLANs) <= carrierAndOne
 	if r.PacketInfo != nil && r.PacketInfo.LinkType == linkEthernet {
 		e.carrier(r.Packet)
 	}
 	return e, nil
+}
+
+// fromWire is pkt_src of a packet that is as it came in.
+const fromWire = "wire/pcap"
+
+// carrierAndOne is the most VIDs that the switch can see of a frame: the carrier
+// tag's and that of the frame's own tag.
+const carrierAndOne = 2
+
+// groupBit in the first octet of a MAC address: broadcast or multicast.
+const groupBit = 1
+
+// dropsFlow tells whether Suricata drops the rest of the flow. A drop rule that
+// matched the stream or a transaction does that (PacketApplySignatureActions and
+// PacketAlertAppend in Suricata's detect-engine-alert.c); one that matched a
+// packet alone drops the packet. "flow drop" is the reason of what is dropped
+// later, whatever the first reason was.
+func (r *record) dropsFlow() bool {
+	switch {
+	case r.Type == TypeDrop && r.Drop != nil:
+		return r.Drop.Reason == "flow drop"
+	case r.Type == TypeAlert && r.Alert != nil && r.Alert.Action == "blocked":
+		return r.Stream == 1 || r.TxID != nil && !r.TxGuessed
+	}
+	return false
 }
 
 // isCanary tells an event of the canary or its twin. The packet beside an alert
@@ -160,6 +204,7 @@ func (e *Event) carrier(packet string) {
 	if _, err := base64.StdEncoding.Decode(b[:], []byte(packet[:encoded])); err != nil {
 		return
 	}
+	e.Plain = e.Plain && b[0]&groupBit == 0
 	e.SourceMAC = [6]byte(b[6:12])
 	if b[12] == 0x81 && b[13] == 0 {
 		e.Origin = b[14] >> 5 & 3

@@ -33,12 +33,12 @@ func TestParseEvent(t *testing.T) {
 		{"alert-11.json", Event{
 			Type: TypeAlert, SID: 11, GID: 1, Rev: 4, Signature: "attack in a request", Category: "Web Application Attack",
 			Action: "blocked", Severity: 1, VLANs: []uint16{0}, Origin: 1, Src: six("10.0.0.1:1111"), Dst: six("10.0.0.2:80"),
-			Proto: "TCP", InInterface: "ofs-test-a",
+			Proto: "TCP", InInterface: "ofs-test-a", DropsFlow: true, Plain: true,
 		}},
 		{"alert-12.json", Event{
 			Type: TypeAlert, SID: 12, GID: 1, Signature: "attack in an answer", Action: "blocked", Severity: 3,
 			VLANs: []uint16{20, 20, 10}, Origin: 2, Src: six("[2001:db8::2]:80"), Dst: six("[2001:db8::1]:1112"), Proto: "TCP",
-			InInterface: "ofs-test-b",
+			InInterface: "ofs-test-b", DropsFlow: true,
 		}},
 		{"alert-22.json", Event{
 			Type: TypeAlert, SID: 22, GID: 1, Signature: "echo", Action: "allowed", Severity: 3, VLANs: []uint16{12}, Origin: 3,
@@ -51,7 +51,11 @@ func TestParseEvent(t *testing.T) {
 		{"drop-11.json", Event{
 			Type: TypeDrop, SID: 11, GID: 1, Rev: 4, Signature: "attack in a request", Category: "Web Application Attack",
 			Action: "blocked", Severity: 1, VLANs: []uint16{0}, Src: six("10.0.0.1:1111"), Dst: six("10.0.0.2:80"), Proto: "TCP",
-			InInterface: "ofs-test-a", Reason: "rules",
+			InInterface: "ofs-test-a", Reason: "rules", Plain: true,
+		}},
+		{"drop-0.json", Event{
+			Type: TypeDrop, VLANs: []uint16{0}, Src: six("10.0.0.2:80"), Dst: six("10.0.0.1:1111"), Proto: "TCP",
+			InInterface: "ofs-test-a", Reason: "flow drop", DropsFlow: true, Plain: true,
 		}},
 		{"stats-0.json", Event{Type: TypeStats}},
 	} {

@@ -56,6 +56,10 @@ type Alert struct {
 	Block   bool // nor will the rest of the connection
 	Bypass  bool // the rest of the connection need not be inspected
 
+	// Plain says that the frame is of the connection as the switch sees it: not a
+	// fragment, in no tunnel, without a VLAN tag behind its own, to one receiver.
+	Plain bool
+
 	// Offload is what the switch is asked to do itself from now on: "" nothing,
 	// "bypass" or "block".
 	Offload string

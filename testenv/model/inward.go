@@ -44,7 +44,29 @@ func (g *Gateway) Receive(port uint16, f Frame) Verdict {
 	case Bypass:
 		return g.forward(t)
 	}
-	return g.inspect(t, open)
+	switch o := g.offload(t); {
+	case o == nil:
+		return g.inspect(t, open)
+	case o.Block:
+		return drop(whyBlocked)
+	}
+	v := g.forward(t)
+	v.Offloaded = true
+	return v
+}
+
+// offload finds the offload of the frame's connection, nil if there is none.
+func (g *Gateway) offload(t transit) *Offload {
+	if t.IP == nil || len(t.Tags) > 1 {
+		return nil
+	}
+	src, dst := netip.AddrPortFrom(t.IP.Src, t.IP.SrcPort), netip.AddrPortFrom(t.IP.Dst, t.IP.DstPort)
+	for i, o := range g.Offloads {
+		if o.VLAN == t.vlan && o.Proto == t.IP.Proto && (o.Ends == [2]netip.AddrPort{src, dst} || o.Ends == [2]netip.AddrPort{dst, src}) {
+			return &g.Offloads[i]
+		}
+	}
+	return nil
 }
 
 // admit finds the frame's origin and VLAN, or says why it must not come in.
@@ -137,7 +159,7 @@ func (g *Gateway) inspect(t transit, open bool) Verdict {
 		for _, leg := range a.Legs {
 			if slices.Contains(leg.Sends, t.origin) {
 				tags := append([]Tag{{tpidC, uint16(t.origin)<<13 | t.vlan}}, t.Tags...)
-				return Verdict{[]Output{{leg.Port, tags}}, whyInspected}
+				return Verdict{Outputs: []Output{{leg.Port, tags}}, Why: whyInspected}
 			}
 		}
 	}

@@ -96,6 +96,7 @@ type Config struct {
 	Open        bool         // on_failure: open
 	EastWest    bool
 	Policy      []PolicyLine
+	Offloads    []Offload
 }
 
 // TrunkPort is a port of the virtual side.
@@ -158,6 +159,16 @@ const (
 	Drop
 )
 
+// Offload is a connection that the IPS wants to see no more of: its frames, in
+// both directions, are forwarded uninspected or dropped where the policy would
+// have them inspected.
+type Offload struct {
+	VLAN  uint16
+	Proto uint8
+	Ends  [2]netip.AddrPort
+	Block bool
+}
+
 // Address is a MAC address in a VLAN.
 type Address struct {
 	VLAN uint16
@@ -186,6 +197,8 @@ type Output struct {
 type Verdict struct {
 	Outputs []Output // sorted by port
 	Why     string   // which row decided
+
+	Offloaded bool // forwarded because the connection is bypassed
 }
 
 // String prints the outputs and the reason.

@@ -11,6 +11,7 @@ const (
 	whyNobodysVLAN       = "VLAN that no port carries"
 	whyHopping           = "tag behind the tag of a native VLAN"
 	whyPolicyDrop        = "policy: drop"
+	whyBlocked           = "offload: blocked connection"
 	whyInspected         = "inspect"
 	whyClosed            = "no attachment is up"
 	whyNotOurTag         = "probe, or a carrier tag that the gateway did not write"
@@ -42,6 +43,7 @@ func Reasons() []string {
 		whyNobodysVLAN,
 		whyHopping,
 		whyPolicyDrop,
+		whyBlocked,
 		whyInspected,
 		whyClosed,
 		whyNotOurTag,
