@@ -13,6 +13,13 @@ const (
 	fewAttachments = 4
 )
 
+// Slots tells which attachment each bucket of the groups that share the load
+// hands frames to, as an index into g.Attachments; none when no attachment is up.
+func Slots(g Gateway) []int { return share(g.Attachments) }
+
+// Shares tells whether the group is one of those that share the load.
+func Shares(group uint32) bool { return group > groupShare && group <= groupShare+uint32(OriginLocal) }
+
 // share gives every slot to an attachment: the result holds indices into the
 // list, and is empty when none can be used. Each slot has a home by the
 // weights of all configured attachments; only slots whose home can't be used

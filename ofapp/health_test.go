@@ -285,3 +285,25 @@ func TestProbeStorm(t *testing.T) {
 		t.Error("no meter in the datapath")
 	}
 }
+
+// TestSilenceOfOne has one of two attachments keep what it gets: only that one is
+// degraded.
+func TestSilenceOfOne(t *testing.T) {
+	t.Parallel()
+	s := newShareBed(t)
+	s.waitStates(t, "up", "up")
+	s.b.SetVerdict(testenv.Drop)
+	var requests [][]byte
+	for n := range 400 {
+		request, _ := connection(n)
+		requests = append(requests, request)
+	}
+	if err := s.ports[t0].SendAll(t.Context(), requests...); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 2*settle, "the silent one is degraded", func() bool {
+		states := fmt.Sprint(s.ctl.Status()["attachments"])
+		return strings.Contains(states, "no frame of the network has come back")
+	})
+	s.waitStates(t, "up", "degraded")
+}

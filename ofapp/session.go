@@ -48,7 +48,7 @@ const (
 
 // follow keeps the switch's flows at what is wanted.
 func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
-	s := &syncer{a: a, conn: conn}
+	s := &syncer{a: a, conn: conn, silence: map[string]*silence{}}
 	if err := s.look(ctx); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ type syncer struct {
 	a       *App
 	conn    *openflow.Conn
 	held    held
-	silence silence
+	silence map[string]*silence    // by attachment
 	meters  map[uint32]flows.Meter // on the switch; nil: to be looked at
 	target  *target                // of the last sync, nil before the first
 	members string                 // ports and VLANs that the last sync knew
@@ -80,7 +80,9 @@ func (s *syncer) look(ctx context.Context) error {
 		return err
 	}
 	s.held = h
-	s.a.listen(&s.silence, h.traffic, time.Now())
+	if err := s.listen(ctx, time.Now()); err != nil {
+		return err
+	}
 	s.a.work.audits.Observe(h.counted.ended.Sub(h.counted.began).Seconds())
 	if s.target != nil {
 		s.a.tally.add(h.counted, s.target)

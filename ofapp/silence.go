@@ -3,11 +3,14 @@
 package ofapp
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"ofcontroller/flows"
 	"ofcontroller/ips/probe"
+	"ofcontroller/openflow"
 )
 
 // Frames of the network that go to the attachments while none comes back: so
@@ -18,19 +21,51 @@ const (
 	silentTime   = 10 * time.Second
 )
 
-// traffic counts frames by the flows that a dump shows.
-type traffic struct {
-	sent uint64 // dispatched to attachments
-	back uint64 // returned by them, and made by them
+// dispatched counts frames by the flows that a dump shows.
+type dispatched struct {
+	sent uint64            // to attachments
+	back map[uint32]uint64 // returned by them, and made by them, by OpenFlow port
 }
 
-func (t *traffic) add(c flows.Cookie, packets uint64) {
+func (t *dispatched) add(c flows.Cookie, packets uint64) {
 	switch {
 	case c.Category() == flows.CatDispatch && c.Object() != 0:
 		t.sent += packets
 	case c.Category() == flows.CatReturn:
-		t.back += packets
+		t.back[c.Object()] += packets
 	}
+}
+
+// traffic counts the frames of one attachment.
+type traffic struct{ sent, back uint64 }
+
+// byAttachment tells the attachments apart, by name. Of several, the buckets of
+// the groups tell what each was sent.
+func (t *dispatched) byAttachment(g flows.Gateway, groups []openflow.GroupStats) map[string]traffic {
+	out := map[string]traffic{}
+	for _, at := range g.Attachments {
+		c := traffic{}
+		for _, l := range at.Legs {
+			c.back += t.back[l.Port.OFPort]
+		}
+		if len(g.Attachments) == 1 {
+			c.sent = t.sent
+		}
+		out[at.Name] = c
+	}
+	slots := flows.Slots(g)
+	for _, s := range groups {
+		if !flows.Shares(s.ID) || len(s.Buckets) != len(slots) {
+			continue
+		}
+		for i, b := range s.Buckets {
+			name := g.Attachments[slots[i]].Name
+			c := out[name]
+			c.sent += b.Packets
+			out[name] = c
+		}
+	}
+	return out
 }
 
 // silence notices that nothing comes back. The zero value is ready.
@@ -66,11 +101,31 @@ func grown(before, now uint64) uint64 {
 	return now - before
 }
 
-// listen hands what the counters tell to the attachments. They do not tell
-// several attachments apart: only when nothing comes back from any is it a reason, then for all.
-func (a *App) listen(s *silence, t traffic, now time.Time) {
-	reason := s.look(t, now)
-	for _, at := range a.list() {
-		a.judge(at, func() { at.tracker.Note(probe.Silent, reason, now) })
+// listen hands what the counters tell to the attachments.
+func (s *syncer) listen(ctx context.Context, now time.Time) error {
+	if s.target == nil {
+		return nil
 	}
+	g := s.target.gateway
+	var groups []openflow.GroupStats
+	if len(g.Attachments) > 1 {
+		var err error
+		if groups, err = s.conn.GroupStats(ctx); err != nil {
+			return fmt.Errorf("read the groups' counters: %w", err)
+		}
+	}
+	counts := s.held.dispatched.byAttachment(g, groups)
+	for _, at := range s.a.list() {
+		name := at.cfg.Name
+		if s.silence[name] == nil {
+			s.silence[name] = &silence{}
+		}
+		reason := s.silence[name].look(counts[name], now)
+		s.a.judge(at, func() { at.tracker.Note(probe.Silent, reason, now) })
+	}
+	maps.DeleteFunc(s.silence, func(name string, _ *silence) bool {
+		_, there := counts[name]
+		return !there
+	})
+	return nil
 }

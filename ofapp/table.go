@@ -84,18 +84,18 @@ type learnedFlow struct {
 
 // held is what a dump found.
 type held struct {
-	flows   flowTable
-	learned []learnedFlow
-	foreign int // flows with cookies that are not ours
-	offload []offload.Flow
-	groups  map[uint32]groupBody
-	traffic traffic
-	counted counted
+	flows      flowTable
+	learned    []learnedFlow
+	foreign    int // flows with cookies that are not ours
+	offload    []offload.Flow
+	groups     map[uint32]groupBody
+	dispatched dispatched
+	counted    counted
 }
 
 // dump reads all flows of the switch.
 func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms) (held, error) {
-	h := held{flows: flowTable{}, counted: newCounted()}
+	h := held{flows: flowTable{}, counted: newCounted(), dispatched: dispatched{back: map[uint32]uint64{}}}
 	now := time.Now()
 	err := conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
 		k := flowKey{s.Table, s.Priority, string(s.Match)}
@@ -114,7 +114,7 @@ func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms) (held, e
 		if !c.Ours() {
 			h.foreign++
 		} else {
-			h.traffic.add(c, s.Packets)
+			h.dispatched.add(c, s.Packets)
 		}
 		h.flows[k] = flowBody{s.Cookie, s.IdleTimeout, s.HardTimeout, s.Flags, string(s.Instructions)}
 		return nil
