@@ -53,6 +53,9 @@ type Local struct {
 type Attachment struct {
 	Name string
 	Legs []Leg // one, or two when frames go in at the first and come out of the second
+	// StackLane gives stacked frames a lane of their own: they go in where the others
+	// come out, and both legs give frames back. See stacked.
+	StackLane bool
 
 	Up     bool
 	Drain  bool // takes no new connections while another one is up

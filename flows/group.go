@@ -42,7 +42,16 @@ func (a ToGroup) String() string { return fmt.Sprintf("group:%d", a.Group) }
 const (
 	groupShare    = 0x10 // + origin: spreads over attachments
 	groupFailover = 0x20 // + origin: the failure policy, by link state
+	groupStacked  = 0x40 // added for stacked frames, where they have a lane
 )
+
+func groupID(kind uint32, o Origin, stacked bool) uint32 {
+	id := kind + uint32(o)
+	if stacked {
+		id += groupStacked
+	}
+	return id
+}
 
 // String prints the group in ovs-ofctl's syntax.
 func (g Group) String() string {
@@ -84,11 +93,16 @@ func Groups(g Gateway) []Group {
 	_, open := b.failures()
 	var out []Group
 	for o := OriginUplink; o <= OriginLocal; o++ {
-		if len(b.Attachments) > 1 {
-			out = append(out, b.shareGroup(o, slots))
-		}
-		if open && b.Uplink.present() {
-			out = append(out, b.failoverGroup(o))
+		for _, stacked := range []bool{false, true} {
+			if stacked && !b.lanes() {
+				continue
+			}
+			if len(b.Attachments) > 1 {
+				out = append(out, b.shareGroup(o, stacked, slots))
+			}
+			if open && b.Uplink.present() {
+				out = append(out, b.failoverGroup(o, stacked, slots))
+			}
 		}
 	}
 	return out
@@ -96,10 +110,10 @@ func Groups(g Gateway) []Group {
 
 // shareGroup has a bucket for each slot. The hash is taken before the carrier
 // tag is pushed: the switch parses one tag only.
-func (b *builder) shareGroup(o Origin, slots []int) Group {
-	g := Group{ID: groupShare + uint32(o), Type: SelectGroup}
+func (b *builder) shareGroup(o Origin, stacked bool, slots []int) Group {
+	g := Group{ID: groupID(groupShare, o, stacked), Type: SelectGroup}
 	for _, i := range slots {
-		leg := b.Attachments[i].sends(o)
+		leg := b.Attachments[i].takes(o, stacked)
 		g.Buckets = append(g.Buckets, Bucket{WatchPort: leg, Actions: carry(o, leg)})
 	}
 	return g
@@ -107,13 +121,14 @@ func (b *builder) shareGroup(o Origin, slots []int) Group {
 
 // failoverGroup is the policy `open`, in the datapath: while no link to an IPS
 // is up, frames are forwarded uninspected, without waiting for the controller.
-func (b *builder) failoverGroup(o Origin) Group {
-	first := Bucket{WatchGroup: groupShare + uint32(o), Actions: []Action{ToGroup{groupShare + uint32(o)}}}
+func (b *builder) failoverGroup(o Origin, stacked bool, slots []int) Group {
+	share := groupID(groupShare, o, stacked)
+	first := Bucket{WatchGroup: share, Actions: []Action{ToGroup{share}}}
 	if len(b.Attachments) == 1 {
-		leg := b.Attachments[0].sends(o)
+		leg := b.Attachments[slots[0]].takes(o, stacked)
 		first = Bucket{WatchPort: leg, Actions: carry(o, leg)}
 	}
-	return Group{ID: groupFailover + uint32(o), Type: FastFailoverGroup, Buckets: []Bucket{
+	return Group{ID: groupID(groupFailover, o, stacked), Type: FastFailoverGroup, Buckets: []Bucket{
 		first,
 		{WatchPort: b.Uplink.OFPort, Actions: []Action{Load{1, regBypass()}, Resubmit{TableForward}}},
 	}}

@@ -137,10 +137,21 @@ func (b *builder) dispatchAs(open bool, above uint16, marked ...RegMatch) {
 	slots := share(b.Attachments)
 	for o := OriginUplink; o <= OriginLocal && len(slots) > 0; o++ {
 		all := regs(append([]RegMatch{regOrigin().equals(uint32(o))}, marked...)...)
-		b.add(Flow{
+		f := Flow{
 			Table: TableDispatch, Priority: 100 + above, Cookie: NewCookie(CatDispatch, uint32(o)),
-			Match: Match{Regs: all}, Actions: b.toAttachment(o, open, slots),
-		})
+			Match: Match{Regs: all}, Actions: b.toAttachment(o, open, false, slots),
+		}
+		b.add(f)
+		if !b.lanes() {
+			continue
+		}
+		f.Priority += 5
+		f.Actions = b.toAttachment(o, open, true, slots)
+		for _, m := range stacked() {
+			f.Match = m
+			f.Match.Regs = all
+			b.add(f)
+		}
 	}
 	f := Flow{Table: TableDispatch, Priority: above, Cookie: NewCookie(CatFailure, 0), Match: Match{Regs: regs(marked...)}}
 	if open {
@@ -150,14 +161,14 @@ func (b *builder) dispatchAs(open bool, above uint16, marked ...RegMatch) {
 }
 
 // toAttachment gives the actions for the origin's frames of one failure policy.
-func (b *builder) toAttachment(o Origin, open bool, slots []int) []Action {
+func (b *builder) toAttachment(o Origin, open, stacked bool, slots []int) []Action {
 	switch {
 	case open && b.Uplink.present():
-		return []Action{ToGroup{groupFailover + uint32(o)}}
+		return []Action{ToGroup{groupID(groupFailover, o, stacked)}}
 	case len(b.Attachments) > 1:
-		return []Action{ToGroup{groupShare + uint32(o)}}
+		return []Action{ToGroup{groupID(groupShare, o, stacked)}}
 	}
-	return carry(o, b.Attachments[slots[0]].sends(o))
+	return carry(o, b.Attachments[slots[0]].takes(o, stacked))
 }
 
 // carry puts the carrier tag on and sends the frame out of the leg.

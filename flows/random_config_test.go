@@ -97,6 +97,9 @@ func (r random) attachment(first, second uint16) model.Attachment {
 		a.Legs = []model.Leg{{Port: first, Sends: allOrigins, Returns: allOrigins}}
 	case 2, 3:
 		a.Legs = []model.Leg{{Port: first, Sends: allOrigins}, {Port: second, Returns: allOrigins}}
+		if a.StackLane = r.percent(50); a.StackLane {
+			a.Legs[0].Returns = allOrigins
+		}
 	default:
 		a.Legs = []model.Leg{{Port: first, Sends: outside, Returns: inside}, {Port: second, Sends: inside, Returns: outside}}
 	}
@@ -149,7 +152,7 @@ func gateway(c model.Config) flows.Gateway {
 		g.Trunks = append(g.Trunks, trunk)
 	}
 	for i, a := range c.Attachments {
-		attachment := flows.Attachment{Name: portName("ips", i), Up: a.Up}
+		attachment := flows.Attachment{Name: portName("ips", i), Up: a.Up, StackLane: a.StackLane}
 		for n, leg := range a.Legs {
 			attachment.Legs = append(attachment.Legs, flows.Leg{
 				Port:  flows.Port{Name: portName(attachment.Name+"leg", n), OFPort: uint32(leg.Port)},

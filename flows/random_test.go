@@ -341,7 +341,7 @@ func answerLeg(c model.Config, out model.Output) uint16 {
 			continue
 		}
 		for _, leg := range a.Legs {
-			if slices.Contains(leg.Returns, origin) {
+			if slices.Contains(leg.Returns, origin) && (leg.Port != out.Port || !a.StackLane) {
 				return leg.Port
 			}
 		}

@@ -18,7 +18,10 @@ const (
 func Slots(g Gateway) []int { return share(g.Attachments) }
 
 // Shares tells whether the group is one of those that share the load.
-func Shares(group uint32) bool { return group > groupShare && group <= groupShare+uint32(OriginLocal) }
+func Shares(group uint32) bool {
+	group &^= groupStacked
+	return group > groupShare && group <= groupShare+uint32(OriginLocal)
+}
 
 // share gives every slot to an attachment: the result holds indices into the
 // list, and is empty when none can be used. Each slot has a home by the

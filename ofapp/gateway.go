@@ -37,7 +37,7 @@ func gateway(cfg *config.Config, br *ovsdb.Bridge, up map[string]bool) (flows.Ga
 	w.dropContested(g.Trunks)
 	for _, at := range cfg.Inspection.Attachments {
 		g.Attachments = append(g.Attachments, flows.Attachment{
-			Name: at.Name, Up: up[at.Name], Legs: w.legs(at), Weight: at.Weight,
+			Name: at.Name, Up: up[at.Name], Legs: w.legs(at), StackLane: at.Kind == config.KindSuricata, Weight: at.Weight,
 		})
 	}
 	for _, l := range cfg.Inspection.Policy {
@@ -158,7 +158,7 @@ func (w *portLookup) legs(at config.Attachment) []flows.Leg {
 	case at.Kind == config.KindSuricata:
 		ports := enginePorts(at)
 		return []flows.Leg{
-			{Port: w.ownPort(ports[0]), Sends: flows.AllOrigins},
+			{Port: w.ownPort(ports[0]), Sends: flows.AllOrigins, Returns: flows.AllOrigins},
 			{Port: w.ownPort(ports[1]), Returns: flows.AllOrigins},
 		}
 	case at.ReturnPort == "":

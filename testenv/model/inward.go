@@ -158,6 +158,9 @@ func (g *Gateway) inspect(t transit, open bool) Verdict {
 		}
 		for _, leg := range a.Legs {
 			if slices.Contains(leg.Sends, t.origin) {
+				if a.StackLane && t.stacked() {
+					leg = a.Legs[1]
+				}
 				tags := append([]Tag{{tpidC, uint16(t.origin)<<13 | t.vlan}}, t.Tags...)
 				return Verdict{Outputs: []Output{{leg.Port, tags}}, Why: whyInspected}
 			}
@@ -167,6 +170,19 @@ func (g *Gateway) inspect(t transit, open bool) Verdict {
 		return g.forward(t)
 	}
 	return drop(whyClosed)
+}
+
+// stacked tells whether the frame has two tags of its own or may hide tags in
+// what it carries: before the carrier tag, of which an engine counts as one.
+func (t transit) stacked() bool {
+	if len(t.Tags) > 1 {
+		return true
+	}
+	switch t.EtherType {
+	case 0x9100, 0x8847, 0x8848, 0x88e7, 0x893f, 0x8926, 0x894f:
+		return true
+	}
+	return t.IP != nil && t.IP.Proto == 47
 }
 
 // up tells whether the attachment works and all its ports are there.

@@ -118,6 +118,8 @@ type Host struct {
 type Attachment struct {
 	Legs []Leg
 	Up   bool
+	// StackLane: frames that may be stacked go in at the other leg.
+	StackLane bool
 }
 
 // Leg is one port of an attachment, with the origins of the frames that go out
