@@ -113,8 +113,10 @@ func replay(t *testing.T, p path, captures []*capture) (passed [][][]byte) {
 		arrived := make([][]byte, len(c.frames))
 		passed = append(passed, arrived)
 		for side := range 2 { // the marker's datapath flow is there from here on
-			if _, err := p.through(c.vlan, side); err != nil {
-				t.Fatalf("%s: %v", c.name, err)
+			for _, lane := range []bool{false, true} {
+				if _, err := p.through(c.vlan, side, lane); err != nil {
+					t.Fatalf("%s: %v", c.name, err)
+				}
 			}
 		}
 		for _, part := range c.bursts() {
@@ -126,7 +128,7 @@ func replay(t *testing.T, p path, captures []*capture) (passed [][][]byte) {
 			for _, f := range c.frames[part.first:part.end] {
 				sent = append(sent, p.wrap(side, c.vlan, f))
 			}
-			got, err := p.through(c.vlan, side, sent...)
+			got, err := p.through(c.vlan, side, stacked(c.frames[part.first]), sent...)
 			if err != nil {
 				t.Fatalf("%s, from frame %d on: %v", c.name, part.first, err)
 			}
@@ -175,13 +177,17 @@ const markerType = 0x88b6
 var markers uint64
 
 // through sends frames, and a marker behind them that nothing overtakes from
-// behind, and gives what arrived at the other side before the marker.
-func (p path) through(vlan uint16, side int, frames ...[]byte) (got [][]byte, err error) {
+// behind, and gives what arrived at the other side before the marker. Stacked
+// frames want a marker that is stacked too.
+func (p path) through(vlan uint16, side int, stacked bool, frames ...[]byte) (got [][]byte, err error) {
 	markers++
 	text := make([]byte, 60)
 	copy(text, append(append([]byte{}, guest0...), peer...))
 	binary.BigEndian.PutUint16(text[12:], markerType)
 	binary.BigEndian.PutUint64(text[14:], markers)
+	if stacked {
+		text = addTag(text, vlan)
+	}
 	marker := p.wrap(side, vlan, addTag(text, vlan))
 	if err := p.send(side, append(frames[:len(frames):len(frames)], marker)...); err != nil {
 		return nil, err
@@ -242,11 +248,16 @@ outputs:
 	t.Cleanup(end)
 	eventually(t, suricataStart, "Suricata answers", func() bool { return a.Status().Running })
 	p := carrierPath(t, env, a.Ports())
-	for side := range 2 { // it answers a little before it forwards
+	warm := addTag(make([]byte, 60), 1)
+	for i := range 4 { // it answers a little before it forwards, in each lane
+		side, f := i%2, warm
+		if i > 1 {
+			f = addTag(warm, 1)
+		}
 		eventually(t, suricataStart, "Suricata forwards", func() bool {
 			ctx, cancel := context.WithTimeout(context.Background(), testenv.Scaled(time.Second/10))
 			defer cancel()
-			if err := p.send(side, p.wrap(side, 1, addTag(make([]byte, 60), 1))); err != nil {
+			if err := p.send(side, p.wrap(side, 1, f)); err != nil {
 				return false
 			}
 			_, err := p.next(ctx, 1-side)
@@ -270,8 +281,8 @@ outputs:
 }
 
 // carrierPath is the way through an IPS by itself, from the switch's end of one
-// leg to that of the other. As in the gateway with uniform legs, all goes in at
-// leg 0.
+// leg to that of the other. As in the gateway, stacked frames go in at leg 1
+// and all others at leg 0.
 func carrierPath(t *testing.T, env *testenv.Env, legs [2]string) path {
 	t.Helper()
 	var sockets [2]*afpacket.Socket
@@ -285,24 +296,33 @@ func carrierPath(t *testing.T, env *testenv.Env, legs [2]string) path {
 			t.Fatal(err)
 		}
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for sockets[1].ReadBatch(func(frames [][]byte) {
-			for _, f := range frames {
-				arrives <- bytes.Clone(f)
+	var done sync.WaitGroup
+	for _, s := range sockets {
+		done.Go(func() {
+			for s.ReadBatch(func(frames [][]byte) {
+				for _, f := range frames {
+					arrives <- bytes.Clone(f)
+				}
+			}) == nil {
 			}
-		}) == nil {
-		}
-	}()
+		})
+	}
 	t.Cleanup(func() {
 		_ = errors.Join(sockets[0].Close(), sockets[1].Close())
-		<-done
+		done.Wait()
 	})
 	return path{
 		send: func(_ int, frames ...[]byte) error {
-			_, err := sockets[0].Send(frames...)
-			return err
+			for _, f := range frames {
+				in := sockets[0]
+				if stacked(slices.Concat(f[:12], f[16:])) { // behind the carrier tag
+					in = sockets[1]
+				}
+				if _, err := in.Send(f); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		next: func(ctx context.Context, _ int) ([]byte, error) {
 			select {
