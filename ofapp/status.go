@@ -36,16 +36,17 @@ type Status struct {
 
 // AttachmentStatus is the state of one IPS.
 type AttachmentStatus struct {
-	Name   string          `json:"name"`
-	Kind   string          `json:"kind"`
-	State  string          `json:"state"`  // up, degraded or down
-	RTTus  int64           `json:"rtt_us"` // of the last probe, microseconds
-	Reason string          `json:"reason"`
-	SinceS int             `json:"since_s"` // seconds in this state
-	Probes ProbeCounts     `json:"probes"`
-	RTT    RTTHistogram    `json:"rtt"`
-	Canary *CanaryCounts   `json:"canary,omitempty"` // of an engine that this program runs
-	Engine *EngineCounters `json:"engine,omitempty"`
+	Name     string          `json:"name"`
+	Kind     string          `json:"kind"`
+	State    string          `json:"state"`  // up, degraded or down
+	RTTus    int64           `json:"rtt_us"` // of the last probe, microseconds
+	Reason   string          `json:"reason"`
+	SinceS   int             `json:"since_s"`  // seconds in this state
+	Draining bool            `json:"draining"` // gets no connections while another one is up
+	Probes   ProbeCounts     `json:"probes"`
+	RTT      RTTHistogram    `json:"rtt"`
+	Canary   *CanaryCounts   `json:"canary,omitempty"` // of an engine that this program runs
+	Engine   *EngineCounters `json:"engine,omitempty"`
 }
 
 // ProbeCounts are totals since the program started.
@@ -180,9 +181,10 @@ func (at *attachment) status() (AttachmentStatus, bool) {
 	state, reason, since := at.tracker.State()
 	last, rtt := at.tracker.RTT()
 	counts, checks := at.tracker.Counts(), at.detector.Counts()
+	draining := at.draining
 	at.mu.Unlock()
 	s := AttachmentStatus{
-		Name: at.cfg.Name, Kind: at.cfg.Kind, State: state.String(), Reason: reason, RTTus: last.Microseconds(),
+		Name: at.cfg.Name, Kind: at.cfg.Kind, State: state.String(), Reason: reason, RTTus: last.Microseconds(), Draining: draining,
 		Probes: ProbeCounts(counts), RTT: histogram(rtt),
 	}
 	if state == probe.Unknown {
