@@ -49,6 +49,7 @@ type App struct {
 
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
+	drains    sync.Mutex // one Drain at a time
 
 	strayProbes atomic.Uint64 // from IPS ports in a probe's place, of no attachment's
 	runID       string        // tells one run of the program from another
@@ -109,6 +110,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 		}
 		a.attachments = append(a.attachments, at)
 	}
+	a.readDrains()
 	return a, nil
 }
 
@@ -135,6 +137,7 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	a.keepDrains()
 	ctl, err := control.Listen(a.cfg.Control, a.methods(), a.log)
 	if err != nil {
 		return err

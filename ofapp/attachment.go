@@ -24,7 +24,8 @@ type attachment struct {
 	mu       sync.Mutex
 	tracker  *probe.Tracker
 	detector probe.Detector
-	assumed  bool   // counts as up until the first verdict
+	assumed  bool // counts as up until the first verdict
+	draining bool
 	seq      uint64 // last probe sent
 }
 

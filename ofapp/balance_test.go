@@ -256,7 +256,8 @@ func (b *balanceBed) signalEngine(name string, sig syscall.Signal) {
 
 // TestBalance has 1,000 connections through two Suricatas: each goes through one
 // of them as a whole, about half through either; one that is killed moves only
-// its own, all of which live on, and takes them back.
+// its own, all of which live on, and takes them back. One that drains gets no
+// frame, of new connections or of those there are, which live on.
 func TestBalance(t *testing.T) {
 	const connections = 1000
 	b := newBalanceBed(t)
@@ -288,6 +289,24 @@ func TestBalance(t *testing.T) {
 	for port, name := range b.where(t) {
 		if name != before[port] {
 			t.Errorf("port %d goes through %s, at first through %s", port, name, before[port])
+		}
+	}
+
+	const more = 200
+	if text, err := b.ctl.CLI("drain", "b"); err != nil {
+		t.Fatal(text, err)
+	}
+	b.states(t, "up", "up")
+	b.forget()
+	b.open(t, more)
+	b.talk(t)
+	drained := b.where(t)
+	if len(drained) != connections+more {
+		t.Errorf("%d connections, want %d", len(drained), connections+more)
+	}
+	for port, name := range drained {
+		if name != "a" {
+			t.Errorf("port %d goes through a Suricata that drains", port)
 		}
 	}
 }

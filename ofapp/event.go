@@ -15,6 +15,7 @@ const (
 	eventForgotten = "forgotten" // the switch knows an address no more
 	eventPort      = "port"      // added, removed, link up or down
 	eventHealth    = "health"    // of an attachment
+	eventDrain     = "drain"     // of an attachment, and its end
 	eventReload    = "reload"    // of the configuration and the rules
 	eventRepair    = "repair"    // flows that others changed
 	eventSwitch    = "switch"    // the OpenFlow channel

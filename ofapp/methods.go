@@ -53,6 +53,7 @@ func (a *App) methods() map[string]control.Method {
 		"offloads/rm": {Help: "--all | ADDR:PORT ADDR:PORT ...", Call: func(_ context.Context, args []string) (string, error) {
 			return a.RemoveOffloads(args)
 		}},
+		"drain": {Help: "[NAME [--undo | --force]] [-o table|json|yaml]", Call: a.drainMethod},
 		"reload": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
 			return "", a.Reload(ctx)
 		}},

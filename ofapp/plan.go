@@ -58,8 +58,8 @@ func (a *App) Plan(ctx context.Context, next *config.Config) (Plan, error) {
 	if in.bridge == nil {
 		return Plan{}, errNoBridge
 	}
-	now, _ := gateway(in.cfg, in.bridge, in.up)
-	then, problems := gateway(next, in.bridge, in.up)
+	now, _ := in.gateway()
+	then, problems := in.gatewayOf(next)
 	w, err := wanted(flows.Build(then), flows.Groups(then))
 	if err != nil {
 		return Plan{}, err

@@ -29,6 +29,9 @@ func (s Status) Table() string {
 	fmt.Fprintf(w, "on failure\t%s\n", s.OnFailure)
 	for _, a := range s.Attachments {
 		fmt.Fprintf(w, "attachment\t%s (%s): %s, round trip %d µs", a.Name, a.Kind, a.State, a.RTTus)
+		if a.Draining {
+			fmt.Fprint(w, ", draining")
+		}
 		if a.Reason != "" {
 			fmt.Fprintf(w, ", %s", a.Reason)
 		}

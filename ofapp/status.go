@@ -36,16 +36,17 @@ type Status struct {
 
 // AttachmentStatus is the state of one IPS.
 type AttachmentStatus struct {
-	Name   string          `json:"name"`
-	Kind   string          `json:"kind"`
-	State  string          `json:"state"`  // up, degraded or down
-	RTTus  int64           `json:"rtt_us"` // of the last probe, microseconds
-	Reason string          `json:"reason"`
-	SinceS int             `json:"since_s"` // seconds in this state
-	Probes ProbeCounts     `json:"probes"`
-	RTT    RTTHistogram    `json:"rtt"`
-	Canary *CanaryCounts   `json:"canary,omitempty"` // of an engine that this program runs
-	Engine *EngineCounters `json:"engine,omitempty"`
+	Name     string          `json:"name"`
+	Kind     string          `json:"kind"`
+	State    string          `json:"state"`  // up, degraded or down
+	RTTus    int64           `json:"rtt_us"` // of the last probe, microseconds
+	Reason   string          `json:"reason"`
+	SinceS   int             `json:"since_s"`  // seconds in this state
+	Draining bool            `json:"draining"` // gets no connections while another one is up
+	Probes   ProbeCounts     `json:"probes"`
+	RTT      RTTHistogram    `json:"rtt"`
+	Canary   *CanaryCounts   `json:"canary,omitempty"` // of an engine that this program runs
+	Engine   *EngineCounters `json:"engine,omitempty"`
 }
 
 // ProbeCounts are totals since the program started.
@@ -122,12 +123,16 @@ func (a *App) Alive() { a.known() }
 // known is the status as far as it can be told without asking anybody; the
 // count of addresses is that of the last audit.
 func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
+	// The attachments first: of a verdict that comes after it the view knows
+	// nothing, and would call flows converged that do not follow it yet.
+	attachments, judged := a.attachmentStates()
 	a.mu.Lock()
 	v, cfg, conn := a.view, a.cfg, a.conn
 	a.mu.Unlock()
 	db := a.db.Snapshot()
 	s := Status{
-		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
+		Attachments: attachments,
+		Bridge:      cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
 		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
 		Frames: a.tally.frames(), Offloads: a.offloads.counts(),
@@ -140,17 +145,24 @@ func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
 	if v.rules != "" {
 		s.Problems = append(s.Problems, strings.Split(v.rules, "\n")...)
 	}
-	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == ""
+	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged
+	s.MACs = a.tally.macs()
+	return s, v.wanted, conn
+}
+
+// attachmentStates tells the attachments' states, and whether there is a verdict
+// on each.
+func (a *App) attachmentStates() (list []AttachmentStatus, judged bool) {
+	judged = true
 	for _, at := range a.list() {
-		as, judged := at.status()
+		as, known := at.status()
 		if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok && as.State == "down" {
 			as.Reason = "a port of it is not on the bridge"
 		}
-		s.Attachments = append(s.Attachments, as)
-		s.Converged = s.Converged && judged
+		list = append(list, as)
+		judged = judged && known
 	}
-	s.MACs = a.tally.macs()
-	return s, v.wanted, conn
+	return list, judged
 }
 
 // countMACs asks the switch how many addresses it knows, without moving them.
@@ -180,9 +192,10 @@ func (at *attachment) status() (AttachmentStatus, bool) {
 	state, reason, since := at.tracker.State()
 	last, rtt := at.tracker.RTT()
 	counts, checks := at.tracker.Counts(), at.detector.Counts()
+	draining := at.draining
 	at.mu.Unlock()
 	s := AttachmentStatus{
-		Name: at.cfg.Name, Kind: at.cfg.Kind, State: state.String(), Reason: reason, RTTus: last.Microseconds(),
+		Name: at.cfg.Name, Kind: at.cfg.Kind, State: state.String(), Reason: reason, RTTus: last.Microseconds(), Draining: draining,
 		Probes: ProbeCounts(counts), RTT: histogram(rtt),
 	}
 	if state == probe.Unknown {

@@ -33,7 +33,7 @@ var errNoBridge = errors.New("the database does not have the bridge")
 
 // world is what an explanation needs to know besides the flows.
 func (a *App) world(ctx context.Context, in inputs) trace.World {
-	g, problems := gateway(in.cfg, in.bridge, in.up)
+	g, problems := in.gateway()
 	w := trace.World{
 		Bridge: in.cfg.Bridge.Name, Gateway: g, Ports: tracePorts(in.bridge), Notes: problems,
 		Remembers: func(port uint32, vlan uint16, src flows.MAC) bool { return a.remembers(ctx, g, port, vlan, src) },

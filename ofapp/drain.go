@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"ofcontroller/config"
+	"ofcontroller/flows"
+	"ofcontroller/ofapp/control"
+)
+
+// An attachment that drains gets no connections while another one is up. Which
+// ones drain is kept in a file, so that a restart touches no flow.
+
+// maxDrainFile bounds what is read of it, in bytes: names of attachments.
+const maxDrainFile = 64 << 10
+
+// drainFile names the file: beside the control socket, which each gateway of a
+// host has for itself.
+func drainFile(cfg *config.Config) string { return cfg.Control + ".drain" }
+
+// readDrains marks the attachments that drained when the program ran last. A
+// file that can't be read drains nothing: all attachments are used as
+// configured.
+func (a *App) readDrains() {
+	names, err := loadDrains(drainFile(a.cfg))
+	if err != nil {
+		a.log.WithError(err).Warn("which attachments drain is not known; none does")
+		return
+	}
+	for _, at := range a.attachments {
+		at.draining = slices.Contains(names, at.cfg.Name)
+	}
+}
+
+func loadDrains(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxDrainFile))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if err := json.Unmarshal(text, &names); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return names, nil
+}
+
+// saveDrains writes the file as a whole; without a draining attachment there is
+// none.
+func saveDrains(path string, names []string) error {
+	if len(names) == 0 {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	text, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	next := path + ".new"
+	err = os.WriteFile(next, text, 0o600)
+	if err == nil {
+		err = os.Rename(next, path)
+	}
+	if err != nil {
+		_ = os.Remove(next)
+	}
+	return err
+}
+
+// keepDrains writes the file for the attachments there are: one that is
+// configured no more does not drain when it comes back.
+func (a *App) keepDrains() {
+	a.drains.Lock()
+	defer a.drains.Unlock()
+	if err := saveDrains(drainFile(a.config()), a.draining()); err != nil {
+		a.log.WithError(err).Warn("which attachments drain is not kept")
+	}
+}
+
+// draining names the attachments that drain.
+func (a *App) draining() []string {
+	var names []string
+	for _, at := range a.list() {
+		if at.drains() {
+			names = append(names, at.cfg.Name)
+		}
+	}
+	return names
+}
+
+func (at *attachment) drains() bool {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	return at.draining
+}
+
+// usable tells whether the switch can hand connections to an attachment.
+func (a *App) usable(at *attachment) bool {
+	_, present := a.probeLeg(at.cfg, flows.OriginUplink)
+	return present && at.up()
+}
+
+// Drain lets an attachment drain, or take connections again. With force it may be
+// the only one that could be used; it is then used until another one is up.
+func (a *App) Drain(name string, drain, force bool) (string, error) {
+	a.drains.Lock()
+	defer a.drains.Unlock()
+	list := a.list()
+	i := slices.IndexFunc(list, func(at *attachment) bool { return at.cfg.Name == name })
+	if i < 0 {
+		return "", fmt.Errorf("no attachment is named %q: %s would be right", name, attachmentNames(list))
+	}
+	at := list[i]
+	if at.drains() == drain {
+		return fmt.Sprintf("attachment %s: nothing to do, it %s already", name, drainText(drain)), nil
+	}
+	alone := !slices.ContainsFunc(list, func(o *attachment) bool { return o != at && !o.drains() && a.usable(o) })
+	if drain && alone && !force {
+		return "", fmt.Errorf("attachment %s: no other attachment is up that could take its connections; "+
+			"with --force it drains as soon as one is", name)
+	}
+	names := slices.DeleteFunc(a.draining(), func(n string) bool { return n == name })
+	if drain {
+		names = append(names, name)
+	}
+	if err := saveDrains(drainFile(a.config()), names); err != nil {
+		return "", fmt.Errorf("attachment %s: a restart would forget that it %s: %w", name, drainText(drain), err)
+	}
+	at.mu.Lock()
+	at.draining = drain
+	at.mu.Unlock()
+	a.changed()
+	a.happened(eventDrain, name, drainText(drain), map[string]string{"draining": fmt.Sprint(drain)})
+	a.log.WithField("attachment", name).Info("attachment " + drainText(drain))
+	return fmt.Sprintf("attachment %s %s", name, drainText(drain)), nil
+}
+
+func drainText(drain bool) string {
+	if drain {
+		return "drains"
+	}
+	return "takes connections"
+}
+
+func attachmentNames(list []*attachment) string {
+	names := make([]string, 0, len(list))
+	for _, at := range list {
+		names = append(names, at.cfg.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// DrainTable lists the attachments with whether they drain.
+type DrainTable []DrainState
+
+// DrainState tells whether an attachment drains.
+type DrainState struct {
+	Name     string `json:"name"`
+	State    string `json:"state"` // up, degraded or down
+	Draining bool   `json:"draining"`
+}
+
+// Drains lists the attachments.
+func (a *App) Drains() DrainTable {
+	out := DrainTable{}
+	for _, at := range a.list() {
+		s, _ := at.status()
+		out = append(out, DrainState{s.Name, s.State, s.Draining})
+	}
+	return out
+}
+
+// Table writes the list for a person.
+func (t DrainTable) Table() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ATTACHMENT\tSTATE\tDRAINING")
+	for _, d := range t {
+		fmt.Fprintf(w, "%s\t%s\t%t\n", d.Name, d.State, d.Draining)
+	}
+	w.Flush()
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func (a *App) drainMethod(_ context.Context, args []string) (string, error) {
+	format, words, err := control.Format(args)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	undo, force := false, false
+	for _, w := range words {
+		switch {
+		case w == "--undo":
+			undo = true
+		case w == "--force":
+			force = true
+		case strings.HasPrefix(w, "-"):
+			return "", fmt.Errorf("drain: unknown option %s: --undo or --force would be right", w)
+		default:
+			names = append(names, w)
+		}
+	}
+	switch {
+	case len(names) == 0 && !undo && !force:
+		return control.Write(format, a.Drains())
+	case len(names) != 1:
+		return "", errors.New("drain: the name of one attachment would be right")
+	case undo && force:
+		return "", errors.New("drain: either --undo or --force would be right")
+	}
+	return a.Drain(names[0], !undo, force)
+}
