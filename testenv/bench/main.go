@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// subject is one part of the run.
+type subject struct {
+	name, title string
+	method      string // for the document, Markdown
+	plots       []plotSpec
+	limit       time.Duration // longest it may take
+	run         func(ctx context.Context, b *bench) error
+}
+
+// bench is what a subject works with.
+type bench struct {
+	record
+	quick bool // smallest sizes, one round: a test of the subject itself
+	log   func(format string, args ...any)
+}
+
+// pick is full, or in a quick run short.
+func pick[T any](b *bench, full, short T) T {
+	if b.quick {
+		return short
+	}
+	return full
+}
+
+func subjects() []subject {
+	return []subject{forwarding(), delay()}
+}
+
+func main() {
+	if len(os.Args) > 1 {
+		if child, ok := children()[os.Args[1]]; ok {
+			if err := child(os.Args[2:]); err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+				os.Exit(1)
+			}
+			return
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := command(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// command runs the subjects asked for and writes the documents.
+func command(ctx context.Context, args []string, out io.Writer) error {
+	set := flag.NewFlagSet("bench", flag.ContinueOnError)
+	docs := set.String("docs", "docs", "the `directory` of the documentation")
+	quick := set.Bool("quick", false, "smallest sizes, to see that all works; writes no document")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	chosen, err := choose(set.Args())
+	if err != nil {
+		return err
+	}
+	for _, s := range chosen {
+		began := time.Now()
+		fmt.Fprintf(out, "== %s: %s\n", s.name, s.title)
+		r, err := measure(ctx, s, *quick, func(format string, args ...any) { fmt.Fprintf(out, "   "+format+"\n", args...) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if !*quick {
+			if err := publish(*docs, s, r); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(out, "%s   in %.0f s\n", summary(r), time.Since(began).Seconds())
+	}
+	return nil
+}
+
+// choose finds subjects by name; none named means all.
+func choose(names []string) ([]subject, error) {
+	all := subjects()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var out []subject
+	for _, n := range names {
+		i := slices.IndexFunc(all, func(s subject) bool { return s.name == n })
+		if i < 0 {
+			var known []string
+			for _, s := range all {
+				known = append(known, s.name)
+			}
+			return nil, fmt.Errorf("no subject %q: want one of %s", n, strings.Join(known, ", "))
+		}
+		out = append(out, all[i])
+	}
+	return out, nil
+}
+
+// measure runs one subject.
+func measure(ctx context.Context, s subject, quick bool, log func(string, ...any)) (*record, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
+	t, done := takes()
+	b := &bench{record: record{Subject: s.name, Taken: t}, quick: quick, log: log}
+	if err := s.run(ctx, b); err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("longer than %s: %w", s.limit, err)
+		}
+		return nil, err
+	}
+	done(&b.Taken)
+	return &b.record, nil
+}
+
+// Places of results, below the documentation.
+func resultFile(docs, name string) string { return filepath.Join(docs, "performance", name+".json") }
+func imageFile(docs, name string) string  { return filepath.Join(docs, "images", name+".svg") }
