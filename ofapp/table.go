@@ -144,6 +144,18 @@ func diff(h held, w wantedTable) (change, error) {
 	present := h.flows
 	before, after := diffGroups(h.groups, w.groups)
 	c.mods = append(c.mods, before...)
+	// Deletions first: a table with a limit has to hold the new flows beside what stays, not beside what goes.
+	for k := range present {
+		if _, ok := w.flows[k]; ok {
+			continue
+		}
+		mod, err := deletion(k)
+		if err != nil {
+			return change{}, err
+		}
+		c.removed = append(c.removed, k)
+		c.mods = append(c.mods, mod)
+	}
 	for _, k := range w.order {
 		want := w.flows[k]
 		have, ok := present[k]
@@ -160,17 +172,6 @@ func diff(h held, w wantedTable) (change, error) {
 		} else {
 			c.added = append(c.added, k)
 		}
-		c.mods = append(c.mods, mod)
-	}
-	for k := range present {
-		if _, ok := w.flows[k]; ok {
-			continue
-		}
-		mod, err := deletion(k)
-		if err != nil {
-			return change{}, err
-		}
-		c.removed = append(c.removed, k)
 		c.mods = append(c.mods, mod)
 	}
 	c.mods = append(c.mods, after...)
