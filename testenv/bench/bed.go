@@ -5,12 +5,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ofcontroller/ofapp/control"
 	"ofcontroller/testenv"
@@ -101,8 +104,8 @@ type gateway struct {
 // is measured.
 const quickProbes = "{interval: 100ms, timeout: 90ms, down_after: 5, up_after: 1}"
 
-// binary is the controller without the race detector, built once.
-var binary = sync.OnceValues(testenv.BuildController)
+// controllerBinary is the controller without the race detector, built once.
+var controllerBinary = sync.OnceValues(testenv.BuildController)
 
 // yaml is a configuration for a way; trunks are the items of that list.
 func yaml(prefix, trunks, more string) string {
@@ -121,7 +124,7 @@ inspection:
 
 // gateway starts a controller and waits until it has converged.
 func (b *bed) gateway(ctx context.Context, yaml string) (*gateway, error) {
-	path, err := binary()
+	path, err := controllerBinary()
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +167,9 @@ func (g *gateway) converged(ctx context.Context, flows int) error {
 		}
 		select {
 		case <-time.After(time.Millisecond):
+			if errors.Is(unix.Kill(g.PID(), 0), unix.ESRCH) {
+				return fmt.Errorf("the controller has ended: %s", tail(g.Logs()))
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("not converged: %+v, %w, %w: %s", s, err, ctx.Err(), tail(g.Logs()))
 		}
