@@ -77,7 +77,7 @@ func (s *fakeSwitch) packetIn() error {
 	s.xid++
 	b := binary.BigEndian.AppendUint32(nil, 0xffffffff) // not buffered
 	b = binary.BigEndian.AppendUint16(b, uint16(len(s.data)))
-	b = append(b, openflow.PacketInAction, 0)
+	b = append(b, openflow.PacketInNoMatch, 0) // lib/learning-switch.c takes no other reason
 	b = binary.BigEndian.AppendUint64(b, 0)
 	b = append(b, 0, 1, 0, 12, 0x80, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0) // match: in_port 1
 	b = append(append(b, 0, 0), s.data...)
@@ -222,7 +222,7 @@ func runPunts(ctx context.Context, b *bench) error {
 	}
 	defer stop()
 	theirs, theirPID, stop, err := connect(ctx, dir, "theirs", func(s string) []string {
-		return []string{"ovs-testcontroller", "-O", "OpenFlow13", "--noflow", "-vconsole:err", "-vsyslog:off", s}
+		return []string{"ovs-testcontroller", "-O", "OpenFlow13", "--noflow", "-vconsole:err", "-vsyslog:off", "--unixctl=" + filepath.Join(dir, "theirs.ctl"), s}
 	})
 	if err != nil {
 		return err
