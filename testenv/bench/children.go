@@ -5,11 +5,12 @@ package main
 // childPunt and the like, as first argument, make this program one of its
 // children.
 const (
-	childPunt = "child-punt"
+	childPunt   = "child-punt"
+	childEngine = "child-engine"
 )
 
 // children are what this program does as a process of its own, so that its CPU
 // time can be told from that of the rest.
 func children() map[string]func(args []string) error {
-	return map[string]func(args []string) error{childPunt: handlePunts}
+	return map[string]func(args []string) error{childPunt: handlePunts, childEngine: runEngine}
 }

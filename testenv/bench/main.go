@@ -42,7 +42,7 @@ func pick[T any](b *bench, full, short T) T {
 }
 
 func subjects() []subject {
-	return []subject{forwarding(), delay(), install(), restart(), start(), hosts(), vlans(), punts()}
+	return []subject{forwarding(), delay(), install(), restart(), start(), hosts(), vlans(), punts(), storm(), engines(), attachments()}
 }
 
 func main() {

@@ -29,9 +29,9 @@ type line struct {
 }
 
 // Len, XY and YError make it the data of error bars.
-func (l line) Len() int                          { return len(l.points) }
-func (l line) XY(i int) (float64, float64)       { return l.points.XY(i) }
-func (l line) YError(i int) (float64, float64)   { return l.errors[i].Low, l.errors[i].High }
+func (l line) Len() int                        { return len(l.points) }
+func (l line) XY(i int) (float64, float64)     { return l.points.XY(i) }
+func (l line) YError(i int) (float64, float64) { return l.errors[i].Low, l.errors[i].High }
 
 // lines takes a plot's values out of a record, in the order in which the arms
 // appear there.
