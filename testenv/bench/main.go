@@ -42,7 +42,9 @@ func pick[T any](b *bench, full, short T) T {
 }
 
 func subjects() []subject {
-	return []subject{forwarding(), delay(), install(), restart(), start(), hosts(), vlans(), punts(), storm(), engines(), attachments()}
+	return []subject{
+		forwarding(), tcp(), delay(), vlans(), hosts(), install(), restart(), start(), punts(), storm(), engines(), attachments(),
+	}
 }
 
 func main() {
