@@ -12,6 +12,7 @@ export PATH := /usr/local/go/bin:$(PATH):/usr/sbin:/sbin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 TOOLS    := $(CURDIR)/bin/tools
 FUZZTIME ?= 30s
+BENCH    ?=
 CHAOSTIME ?= 10m
 
 # Network namespaces, packet sockets and the switch need root. sudo may replace PATH (secure_path in sudoers(5)), and
@@ -55,6 +56,12 @@ test-kernel: ## Run the integration tests on the kernel datapath, in a virtual m
 chaos: deps ## Hurt the gateway for CHAOSTIME and write the fault table of docs/reliability.md
 	$(ROOT) go test ./ofapp -count=1 -v -timeout 60m -run '^(TestFaultTable|TestChaos|TestRandomPairs)$$' \
 	  -chaos.table -chaos.time $(CHAOSTIME) -chaos.pairs 200
+
+.PHONY: bench
+bench: deps ## Measure beside its peers and write docs/performance.md; one part: BENCH=install
+	@testenv/install.sh suricata bench
+	CGO_ENABLED=0 go build -trimpath -o bin/bench ./testenv/bench
+	$(ROOT) bin/bench $(BENCH)
 
 .PHONY: fuzz
 fuzz: deps ## Run every fuzz target for FUZZTIME

@@ -32,7 +32,7 @@ func runAttachments(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer e.close()
-	if _, err := e.way("g"); err != nil {
+	if _, err := e.looped("g"); err != nil {
 		return err
 	}
 	made := 1 // the way's own loop is not used

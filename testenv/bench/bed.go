@@ -54,9 +54,8 @@ func (b *bed) cable(bridge, name string) (*end, error) {
 	return e, nil
 }
 
-// way is one bridge with an uplink, a trunk port and a veth loop in the place of
-// an IPS. The ports are <prefix>-up, -in, -l0 and -l1 and have the OpenFlow
-// numbers 1 to 4.
+// way is one bridge with an uplink, <prefix>-up, and a trunk port, <prefix>-in;
+// their OpenFlow numbers are 1 and 2.
 type way struct {
 	bridge    string
 	up, trunk *end
@@ -74,16 +73,36 @@ func (b *bed) way(prefix string) (*way, error) {
 	if w.trunk, err = b.cable(w.bridge, prefix+"-in"); err != nil {
 		return nil, err
 	}
+	return w, nil
+}
+
+// looped is a way with a veth pair in the place of an IPS: <prefix>-l0 and -l1,
+// the OpenFlow ports 3 and 4. A switch that floods must not have one.
+func (b *bed) looped(prefix string) (*way, error) {
+	w, err := b.way(prefix)
+	if err != nil {
+		return nil, err
+	}
 	return w, b.AddWire(w.bridge, prefix+"-l0", w.bridge, prefix+"-l1")
 }
 
-// Numbers of a way's ports.
-const (
-	portUp = 1 + iota
-	portTrunk
-	portLoop0
-	portLoop1
-)
+// teach has both ends send a frame, so that a learning switch knows them.
+func (w *way) teach(ctx context.Context) error {
+	there := toGuest(64)
+	back := append(append(append([]byte{}, there[6:12]...), there[:6]...), there[12:]...)
+	for _, f := range []struct {
+		in, out *end
+		frame   []byte
+	}{{w.up, w.trunk, there}, {w.trunk, w.up, back}} {
+		if _, err := f.in.socket.Send(f.frame); err != nil {
+			return err
+		}
+		if err := f.out.settle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // flows replaces all flows of a bridge.
 func (b *bed) flows(bridge string, flows ...string) error {

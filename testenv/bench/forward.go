@@ -31,20 +31,22 @@ type ways struct {
 // and the last, their flows.
 func wayArms() []struct {
 	name, prefix string
+	loop         bool
 	flows        []string
 } {
 	return []struct {
 		name, prefix string
+		loop         bool
 		flows        []string
 	}{
-		{armNormal, "n", []string{"actions=NORMAL"}},
-		{armDirect, "d", []string{"in_port=1,actions=2", "in_port=2,actions=1"}},
-		{armLoop, "m", []string{"in_port=1,actions=3", "in_port=4,actions=2", "in_port=2,actions=4", "in_port=3,actions=1"}},
-		{armTagged, "t", []string{
+		{armNormal, "n", false, []string{"actions=NORMAL"}},
+		{armDirect, "d", false, []string{"in_port=1,actions=2", "in_port=2,actions=1"}},
+		{armLoop, "m", true, []string{"in_port=1,actions=3", "in_port=4,actions=2", "in_port=2,actions=4", "in_port=3,actions=1"}},
+		{armTagged, "t", true, []string{
 			"in_port=1,actions=push_vlan:0x8100,set_field:4097->vlan_vid,output:3", "in_port=4,dl_vlan=1,actions=pop_vlan,output:2",
 			"in_port=2,actions=push_vlan:0x8100,set_field:4098->vlan_vid,output:4", "in_port=3,dl_vlan=2,actions=pop_vlan,output:1",
 		}},
-		{armGateway, "g", nil},
+		{armGateway, "g", true, nil},
 	}
 }
 
@@ -63,7 +65,11 @@ func newWays(ctx context.Context) (*ways, error) {
 
 func (w *ways) build(ctx context.Context) error {
 	for _, a := range wayArms() {
-		made, err := w.way(a.prefix)
+		build := w.looped
+		if !a.loop {
+			build = w.way
+		}
+		made, err := build(a.prefix)
 		if err != nil {
 			return err
 		}
@@ -75,8 +81,15 @@ func (w *ways) build(ctx context.Context) error {
 		}
 	}
 	var err error
-	w.ctl, err = w.gateway(ctx, yaml("g", "  - {port: g-in, vlans: [0]}", ""))
-	return err
+	if w.ctl, err = w.gateway(ctx, yaml("g", "  - {port: g-in, vlans: [0]}", "")); err != nil {
+		return err
+	}
+	for _, a := range w.arms {
+		if err := a.teach(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // toGuest is a UDP frame of so many bytes, FCS counted and not sent.

@@ -130,7 +130,7 @@ func (b *bench) installSize(ctx context.Context, n int) error {
 	}
 	defer e.close()
 	for _, prefix := range []string{"g", "p"} {
-		if _, err := e.way(prefix); err != nil {
+		if _, err := e.looped(prefix); err != nil {
 			return err
 		}
 	}

@@ -70,6 +70,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	docs := set.String("docs", "docs", "the `directory` of the documentation")
 	quick := set.Bool("quick", false, "smallest sizes, to see that all works; writes no document")
+	render := set.Bool("render", false, "measure nothing: write plots and tables anew from the results that are there")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -78,6 +79,16 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	for _, s := range chosen {
+		if *render {
+			r, err := readRecord(resultFile(*docs, s.name))
+			if err == nil {
+				err = publish(*docs, s, r)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		began := time.Now()
 		fmt.Fprintf(out, "== %s: %s\n", s.name, s.title)
 		r, err := measure(ctx, s, *quick, func(format string, args ...any) { fmt.Fprintf(out, "   "+format+"\n", args...) })

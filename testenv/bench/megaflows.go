@@ -197,7 +197,7 @@ func runVLANs(ctx context.Context, b *bench) error {
 	for i, n := range counts {
 		c := newVLANCount(n)
 		prefix := fmt.Sprintf("v%d", i)
-		w, err := e.way(prefix)
+		w, err := e.looped(prefix)
 		if err != nil {
 			return err
 		}

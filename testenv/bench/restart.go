@@ -42,7 +42,7 @@ func (b *bench) restartSize(ctx context.Context, n int) error {
 		return err
 	}
 	defer e.close()
-	w, err := e.way("g")
+	w, err := e.looped("g")
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func runStart(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer e.close()
-	if _, err := e.way("g"); err != nil {
+	if _, err := e.looped("g"); err != nil {
 		return err
 	}
 	for _, n := range pick(b, []int{4, 64, 512, 4094}, []int{4}) {

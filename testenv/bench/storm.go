@@ -67,7 +67,11 @@ func newStormBed(ctx context.Context) (*stormBed, error) {
 
 func (s *stormBed) build(ctx context.Context) error {
 	for name, prefix := range map[string]string{armOFController: "g", armNormal: "n", armTestController: "t", armOSKen: "o"} {
-		w, err := s.way(prefix)
+		build := s.way
+		if name == armOFController {
+			build = s.looped
+		}
+		w, err := build(prefix)
 		if err != nil {
 			return err
 		}
@@ -76,11 +80,6 @@ func (s *stormBed) build(ctx context.Context) error {
 			return err
 		}
 		s.ways[name] = sw
-		if name != armOFController { // nothing is to be flooded into the loop
-			if _, err := s.Vsctl("del-port", prefix+"-l0", "--", "del-port", prefix+"-l1"); err != nil {
-				return err
-			}
-		}
 	}
 	_, err := s.gateway(ctx, yaml("g", "  - {port: g-in, vlans: [1]}\n  - {port: g-in2, vlans: [1]}", ""))
 	return errors.Join(err, s.controllers(ctx))

@@ -36,7 +36,7 @@ func runTCP(ctx context.Context, b *bench) error {
 	defer e.close()
 	pipes := map[string]pipe{}
 	for _, a := range wayArms() {
-		p, err := e.pipe(a.prefix)
+		p, err := e.pipe(a.prefix, a.loop)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func runTCP(ctx context.Context, b *bench) error {
 }
 
 // pipe makes a bridge like a way, with hosts in the place of packet sockets.
-func (b *bed) pipe(prefix string) (p pipe, err error) {
+func (b *bed) pipe(prefix string, loop bool) (p pipe, err error) {
 	bridge := prefix + "-br"
 	if err := b.AddBridge(bridge); err != nil {
 		return p, err
@@ -83,6 +83,9 @@ func (b *bed) pipe(prefix string) (p pipe, err error) {
 	}
 	if p.guest, err = b.AddHost(bridge, prefix+"-in", netip.MustParsePrefix("192.0.2.2/24"), 0); err != nil {
 		return p, err
+	}
+	if !loop {
+		return p, nil
 	}
 	return p, b.AddWire(bridge, prefix+"-l0", bridge, prefix+"-l1")
 }
