@@ -248,10 +248,10 @@ func (b *bench) rulesSize(ctx context.Context, e *bed, n int) (err error) {
 			g := all[kind]
 			arms = append(arms, arm{kind, func(ctx context.Context) error {
 				name := fmt.Sprintf("%s, %d bytes", kind, payload)
-				return b.cost(ctx, g.pid, &way{up: g.in, trunk: g.out}, l, name, pick(b, 400*time.Millisecond, 20*time.Millisecond))
+				return b.cost(ctx, g.pid, &way{up: g.in, trunk: g.out}, l, name, pick(b, 200*time.Millisecond, 20*time.Millisecond))
 			}})
 		}
-		if err := interleave(ctx, pick(b, 6, 1), arms); err != nil {
+		if err := interleave(ctx, pick(b, 12, 1), arms); err != nil {
 			return err
 		}
 		if err := b.engineClaims(l.name, payload, n); err != nil {

@@ -175,7 +175,7 @@ func runForwarding(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer w.close()
-	d := pick(b, 400*time.Millisecond, 20*time.Millisecond)
+	d := pick(b, 200*time.Millisecond, 20*time.Millisecond)
 	for _, l := range pick(b, loads(), loads()[:1]) {
 		var arms []arm
 		for _, a := range wayArms() {
@@ -183,7 +183,7 @@ func runForwarding(ctx context.Context, b *bench) error {
 				return b.cost(ctx, w.SwitchPID(), w.arms[a.name], l, a.name, d)
 			}})
 		}
-		if err := interleave(ctx, pick(b, 6, 1), arms); err != nil {
+		if err := interleave(ctx, pick(b, 12, 1), arms); err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
 		if err := b.forwardClaims(l.name); err != nil {

@@ -48,21 +48,22 @@ func subjects() []subject {
 }
 
 func main() {
-	if len(os.Args) > 1 {
-		if child, ok := children()[os.Args[1]]; ok {
-			if err := child(os.Args[2:]); err != nil {
-				fmt.Fprintln(os.Stderr, "bench:", err)
-				os.Exit(1)
-			}
-			return
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program, or one of its children.
+func run(args []string) error {
+	if len(args) > 0 {
+		if child, ok := children()[args[0]]; ok {
+			return child(args[1:])
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := command(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	return command(ctx, args, os.Stdout)
 }
 
 // command runs the subjects asked for and writes the documents.

@@ -210,8 +210,10 @@ func runVLANs(ctx context.Context, b *bench) error {
 			frames [][]byte
 			name   string
 		}{
-			{w, c.each[:1], armOFController + oneInUse}, {normal, c.each[:1], armNormal + oneInUse},
-			{w, c.each, armOFController + allInUse}, {normal, c.each, armNormal + allInUse},
+			{w, c.each[:1], armOFController + oneInUse},
+			{normal, c.each[:1], armNormal + oneInUse},
+			{w, c.each, armOFController + allInUse},
+			{normal, c.each, armNormal + allInUse},
 		} {
 			arms = append(arms, arm{t.name + ", " + c.what, func(ctx context.Context) error {
 				return b.vlanCost(ctx, e, t.way, load{c.what, float64(n), t.frames}, t.name, d)

@@ -76,7 +76,7 @@ func runOffload(ctx context.Context, b *bench) error {
 			}
 		}
 	}
-	d := pick(b, 400*time.Millisecond, 20*time.Millisecond)
+	d := pick(b, 200*time.Millisecond, 20*time.Millisecond)
 	for _, l := range pick(b, []load{loads()[0], loads()[2], loads()[3], loads()[4]}, loads()[:1]) {
 		var arms []arm
 		for _, name := range []string{armOffloaded, armNormal, armInspected} {
@@ -84,7 +84,7 @@ func runOffload(ctx context.Context, b *bench) error {
 				return b.cost(ctx, e.SwitchPID(), ways[name], l, name, d)
 			}})
 		}
-		if err := interleave(ctx, pick(b, 6, 1), arms); err != nil {
+		if err := interleave(ctx, pick(b, 12, 1), arms); err != nil {
 			return err
 		}
 		if err := errors.Join(
