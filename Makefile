@@ -103,7 +103,7 @@ $(TOOLS)/nfpm:
 .PHONY: generate
 generate: ## Write the generated references and golden files anew
 	go generate ./...
-	go test ./docs ./ofapp ./cmd/ofcontroller -run 'Golden|Generated' -update
+	go test ./docs ./ofapp ./cmd/ofcontroller ./testenv/bench -run 'Golden|Generated' -update
 
 .PHONY: screenshots
 screenshots: deps ## Take the pictures of the status page anew

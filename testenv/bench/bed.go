@@ -97,8 +97,11 @@ func (w *way) teach(ctx context.Context) error {
 		if _, err := f.in.socket.Send(f.frame); err != nil {
 			return err
 		}
-		if err := f.out.settle(ctx); err != nil {
-			return err
+		select {
+		case <-f.out.wake:
+		case <-time.After(stuck): // not there yet: a switch may learn from a frame that it drops
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil

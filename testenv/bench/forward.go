@@ -201,7 +201,7 @@ func (b *bench) forwardClaims(what string) error {
 		{"frames/s", armLoop, atLeast(0.95)},
 		{"frames/s", armTagged, reported()},
 		{"frames/s", armNormal, reported()},
-		{"µs CPU per frame", armLoop, reported()},
+		{"µs CPU per frame", armLoop, atMost(1.053)}, // 1 ÷ 0.95: the same bar, of the switch alone
 		{"µs CPU per frame", armTagged, reported()},
 		{"µs CPU per frame", armNormal, reported()},
 	} {
