@@ -11,7 +11,7 @@ import (
 func delay() subject {
 	return subject{
 		name: "delay", title: "Delay", limit: 3 * time.Minute,
-		method: "One frame at a time from the uplink to a trunk port: from its send call until the receiver is awake. The same bridges as above.",
+		method: "One frame at a time from the uplink to a trunk port: from its send call until the receiver is awake. The same switches as above.",
 		plots:  []plotSpec{{title: "Delay, median", unit: "p50, µs", x: "frame length, bytes"}},
 		run:    runDelay,
 	}

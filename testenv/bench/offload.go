@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"ofcontroller/ofapp/control"
@@ -23,7 +24,7 @@ const (
 func offloaded() subject {
 	return subject{
 		name: "offload", title: "An offloaded connection", limit: 3 * time.Minute,
-		method: "One UDP connection through the embedded engine, on two bridges: a rule of the one lets it pass and has it offloaded (`bypass`), the other inspects it all the way. NORMAL is a third bridge of the same switch.",
+		method: "One UDP connection through the embedded engine, on two switches: a rule of the one lets it pass and has it offloaded (`bypass`), the other inspects it all the way. NORMAL is a third switch.",
 		plots: []plotSpec{
 			{title: "Rate of an offloaded connection", unit: "frames/s", x: "frame length, bytes"},
 			{title: "Cost of a frame of an offloaded connection", unit: "µs CPU per frame", x: "frame length, bytes"},
@@ -47,33 +48,24 @@ inspection:
 }
 
 func runOffload(ctx context.Context, b *bench) error {
-	e, err := newBed(ctx)
-	if err != nil {
-		return err
-	}
-	defer e.close()
-	ways := map[string]*way{}
-	for name, prefix := range map[string]string{armNormal: "n", armInspected: "i", armOffloaded: "o"} {
-		if ways[name], err = e.way(prefix); err != nil {
-			return err
+	ways, beds := map[string]*way{}, map[string]*bed{}
+	defer func() {
+		for _, e := range beds {
+			e.close()
 		}
-	}
-	for prefix, rule := range map[string]string{
-		"i": `alert udp any any -> any any (msg:"none"; content:"not in any frame"; sid:1;)`,
-		"o": `pass udp any any -> any 9 (msg:"offload"; bypass; sid:1;)`,
+	}()
+	for _, a := range []struct{ name, prefix, rule string }{
+		{armNormal, "n", ""},
+		{armInspected, "i", `alert udp any any -> any any (msg:"none"; content:"not in any frame"; sid:1;)`},
+		{armOffloaded, "o", `pass udp any any -> any 9 (msg:"offload"; bypass; sid:1;)`},
 	} {
-		file := filepath.Join(e.Dir(), prefix+".rules")
-		if err := os.WriteFile(file, []byte(rule+"\n"), 0o600); err != nil {
-			return err
-		}
-		ctl, err := e.gateway(ctx, embeddedYAML(prefix, file))
+		e, err := newBed(ctx)
 		if err != nil {
 			return err
 		}
-		if prefix == "o" {
-			if err := ctl.offload(ctx, ways[armOffloaded]); err != nil {
-				return err
-			}
+		beds[a.name] = e
+		if ways[a.name], err = e.offloadWay(ctx, a.prefix, a.rule); err != nil {
+			return err
 		}
 	}
 	d := pick(b, 200*time.Millisecond, 20*time.Millisecond)
@@ -81,7 +73,7 @@ func runOffload(ctx context.Context, b *bench) error {
 		var arms []arm
 		for _, name := range []string{armOffloaded, armNormal, armInspected} {
 			arms = append(arms, arm{name, func(ctx context.Context) error {
-				return b.cost(ctx, e.SwitchPID(), ways[name], l, name, d)
+				return b.cost(ctx, beds[name].SwitchPID(), ways[name], l, name, d)
 			}})
 		}
 		if err := interleave(ctx, pick(b, 12, 1), arms); err != nil {
@@ -96,6 +88,31 @@ func runOffload(ctx context.Context, b *bench) error {
 		}
 	}
 	return nil
+}
+
+// offloadWay makes a way with an embedded engine that has one rule, or without
+// one and NORMAL; where the rule says bypass, the connection is offloaded then.
+func (b *bed) offloadWay(ctx context.Context, prefix, rule string) (*way, error) {
+	w, err := b.way(prefix)
+	if err != nil {
+		return nil, err
+	}
+	if rule != "" {
+		file := filepath.Join(b.Dir(), prefix+".rules")
+		if err := os.WriteFile(file, []byte(rule+"\n"), 0o600); err != nil {
+			return nil, err
+		}
+		ctl, err := b.gateway(ctx, embeddedYAML(prefix, file))
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(rule, "bypass") {
+			if err := ctl.offload(ctx, w); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w, w.teach(ctx)
 }
 
 // offload sends frames of the connection until the switch carries it itself.
