@@ -92,6 +92,9 @@ func (p plotSpec) draw(r *record, path string) error {
 		}
 		pl.Legend.Add(l.arm, path, points)
 	}
+	if p.logX && pl.X.Min == pl.X.Max { // a single size, in a quick run
+		pl.X.Min, pl.X.Max = pl.X.Min/2, pl.X.Max*2
+	}
 	if p.logY { // an axis needs room for a tick above and below
 		pl.Y.Min, pl.Y.Max = pl.Y.Min/2, pl.Y.Max*2
 	} else {
