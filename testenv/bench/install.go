@@ -187,7 +187,7 @@ func steps() []struct{ unit, state string } {
 
 func (in *installer) rounds(ctx context.Context, what string) error {
 	x := float64(in.flows)
-	return interleave(ctx, pick(in.bench, 5, 1), []arm{
+	return interleave(ctx, pick(in.bench, 4, 1), []arm{
 		{armOFController, func(ctx context.Context) error {
 			for _, s := range steps() {
 				before := flowMods(in.ctl.Logs())

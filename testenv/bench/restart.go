@@ -55,8 +55,8 @@ func (b *bench) restartSize(ctx context.Context, n int) error {
 	traffic := func(ctx context.Context, arm string, d time.Duration) func() error {
 		return b.background(ctx, w, what, x, arm, d)
 	}
-	d := pick(b, 3*time.Second, 500*time.Millisecond)
-	err = interleave(ctx, pick(b, 5, 1), []arm{
+	d := pick(b, 2500*time.Millisecond, 500*time.Millisecond)
+	err = interleave(ctx, pick(b, 3, 1), []arm{
 		{armSteady, func(ctx context.Context) error { return traffic(ctx, armSteady, d)() }},
 		{armRestart, func(ctx context.Context) error {
 			lost := traffic(ctx, armRestart, d)
