@@ -98,7 +98,7 @@ func (b *bench) idle(ctx context.Context, e *bed, n int) error {
 			return err
 		}}
 	}
-	if err := interleave(ctx, pick(b, 3, 1), []arm{measure(armProbes, false), measure(armStatus, true)}); err != nil {
+	if err := interleave(ctx, b.rounds(3), []arm{measure(armProbes, false), measure(armStatus, true)}); err != nil {
 		return err
 	}
 	memory, err := rss(ctl.PID())

@@ -123,8 +123,8 @@ type gateway struct {
 }
 
 // quickProbes keeps the wait for the first verdict on an attachment out of what
-// is measured.
-const quickProbes = "{interval: 100ms, timeout: 90ms, down_after: 5, up_after: 1}"
+// is measured, and has patience with a machine that is busy.
+const quickProbes = "{interval: 100ms, timeout: 90ms, down_after: 20, up_after: 1}"
 
 // controllerBinary is the controller without the race detector, built once.
 var controllerBinary = sync.OnceValues(testenv.BuildController)

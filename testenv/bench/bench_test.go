@@ -33,7 +33,7 @@ func TestSubjects(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := chosen[0]
-			r, err := measure(t.Context(), s, true, t.Logf)
+			r, err := measure(t.Context(), s, bench{quick: true, log: t.Logf})
 			if err != nil {
 				t.Fatal(err)
 			}

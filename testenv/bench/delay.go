@@ -39,7 +39,7 @@ func runDelay(ctx context.Context, b *bench) error {
 				return nil
 			}})
 		}
-		if err := interleave(ctx, pick(b, 6, 1), arms); err != nil {
+		if err := interleave(ctx, b.rounds(6), arms); err != nil {
 			return err
 		}
 		for _, unit := range []string{"p50, µs", "p99, µs"} {

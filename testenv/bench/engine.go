@@ -251,7 +251,7 @@ func (b *bench) rulesSize(ctx context.Context, e *bed, n int) (err error) {
 				return b.cost(ctx, g.pid, &way{up: g.in, trunk: g.out}, l, name, pick(b, 200*time.Millisecond, 20*time.Millisecond))
 			}})
 		}
-		if err := interleave(ctx, pick(b, 12, 1), arms); err != nil {
+		if err := interleave(ctx, b.rounds(12), arms); err != nil {
 			return err
 		}
 		if err := b.engineClaims(l.name, payload, n); err != nil {

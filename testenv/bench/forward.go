@@ -189,7 +189,7 @@ func runForwarding(ctx context.Context, b *bench) error {
 				return b.cost(ctx, w.beds[a.name].SwitchPID(), w.arms[a.name], l, a.name, d)
 			}})
 		}
-		if err := interleave(ctx, pick(b, 12, 1), arms); err != nil {
+		if err := interleave(ctx, b.rounds(12), arms); err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
 		if err := b.forwardClaims(l.name); err != nil {

@@ -158,7 +158,7 @@ func (b *bench) installSize(ctx context.Context, n int) error {
 	if err := in.meters(); err != nil {
 		return err
 	}
-	if err := in.rounds(ctx, what); err != nil {
+	if err := in.turns(ctx, what); err != nil {
 		return err
 	}
 	return in.claims(what)
@@ -185,9 +185,9 @@ func steps() []struct{ unit, state string } {
 	}
 }
 
-func (in *installer) rounds(ctx context.Context, what string) error {
+func (in *installer) turns(ctx context.Context, what string) error {
 	x := float64(in.flows)
-	return interleave(ctx, pick(in.bench, 4, 1), []arm{
+	return interleave(ctx, in.rounds(4), []arm{
 		{armOFController, func(ctx context.Context) error {
 			for _, s := range steps() {
 				before := flowMods(in.ctl.Logs())

@@ -30,7 +30,19 @@ type subject struct {
 type bench struct {
 	record
 	quick bool // smallest sizes, one round: a test of the subject itself
+	most  int  // rounds; 0 is no bound
 	log   func(format string, args ...any)
+}
+
+// rounds is how often arms are run where n would be right.
+func (b *bench) rounds(n int) int {
+	switch {
+	case b.quick:
+		return 1
+	case b.most > 0:
+		return min(n, b.most)
+	}
+	return n
 }
 
 // pick is full, or in a quick run short.
@@ -72,6 +84,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	docs := set.String("docs", "docs", "the `directory` of the documentation")
 	quick := set.Bool("quick", false, "smallest sizes, to see that all works; writes no document")
 	render := set.Bool("render", false, "measure nothing: write plots and tables anew from the results that are there")
+	most := set.Int("rounds", 0, "`most` rounds of each arm, for a quick look; 0 is as many as each part has")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -92,7 +105,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		}
 		began := time.Now()
 		fmt.Fprintf(out, "== %s: %s\n", s.name, s.title)
-		r, err := measure(ctx, s, *quick, func(format string, args ...any) { fmt.Fprintf(out, "   "+format+"\n", args...) })
+		r, err := measure(ctx, s, bench{quick: *quick, most: *most, log: func(format string, args ...any) { fmt.Fprintf(out, "   "+format+"\n", args...) }})
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -128,12 +141,12 @@ func choose(names []string) ([]subject, error) {
 }
 
 // measure runs one subject.
-func measure(ctx context.Context, s subject, quick bool, log func(string, ...any)) (*record, error) {
+func measure(ctx context.Context, s subject, b bench) (*record, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	t, done := takes()
-	b := &bench{record: record{Subject: s.name, Taken: t}, quick: quick, log: log}
-	if err := s.run(ctx, b); err != nil {
+	b.record = record{Subject: s.name, Taken: t}
+	if err := s.run(ctx, &b); err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("longer than %s: %w", s.limit, err)
 		}

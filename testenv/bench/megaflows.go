@@ -58,7 +58,7 @@ func runHosts(ctx context.Context, b *bench) error {
 		if n <= 10_000 {
 			arms = append(arms, arm{armNormal, func(ctx context.Context) error { return b.talk(ctx, w, armNormal, what, n) }})
 		}
-		if err := interleave(ctx, pick(b, 3, 1), arms); err != nil {
+		if err := interleave(ctx, b.rounds(3), arms); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		if err := b.limit(what, "datapath flows per (ingress, VLAN)", armGateway, atMost(2)); err != nil {
@@ -236,7 +236,7 @@ func runVLANs(ctx context.Context, b *bench) error {
 			}})
 		}
 	}
-	if err := interleave(ctx, pick(b, 5, 1), arms); err != nil {
+	if err := interleave(ctx, b.rounds(5), arms); err != nil {
 		return err
 	}
 	return b.vlanClaims(counts)

@@ -76,7 +76,7 @@ func runOffload(ctx context.Context, b *bench) error {
 				return b.cost(ctx, beds[name].SwitchPID(), ways[name], l, name, d)
 			}})
 		}
-		if err := interleave(ctx, pick(b, 12, 1), arms); err != nil {
+		if err := interleave(ctx, b.rounds(12), arms); err != nil {
 			return err
 		}
 		if err := errors.Join(

@@ -234,7 +234,7 @@ func runPunts(ctx context.Context, b *bench) error {
 		run := func(name string, s *fakeSwitch, pid int) arm {
 			return arm{name, func(context.Context) error { return b.punt(what, n, name, s, pid, d) }}
 		}
-		if err := interleave(ctx, pick(b, 6, 1), []arm{run(armOFController, ours, ourPID), run(armTestController, theirs, theirPID)}); err != nil {
+		if err := interleave(ctx, b.rounds(6), []arm{run(armOFController, ours, ourPID), run(armTestController, theirs, theirPID)}); err != nil {
 			return err
 		}
 		bars := map[int]bar{1: atLeast(3), 64: atLeast(3)}

@@ -56,7 +56,7 @@ func (b *bench) restartSize(ctx context.Context, n int) error {
 		return b.background(ctx, w, what, x, arm, d)
 	}
 	d := pick(b, 2500*time.Millisecond, 500*time.Millisecond)
-	err = interleave(ctx, pick(b, 3, 1), []arm{
+	err = interleave(ctx, b.rounds(3), []arm{
 		{armSteady, func(ctx context.Context) error { return traffic(ctx, armSteady, d)() }},
 		{armRestart, func(ctx context.Context) error {
 			lost := traffic(ctx, armRestart, d)

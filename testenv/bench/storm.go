@@ -232,7 +232,7 @@ func runStorm(ctx context.Context, b *bench) error {
 		for _, name := range []string{armOFController, armNormal, armTestController, armOSKen} {
 			arms = append(arms, arm{name, func(ctx context.Context) error { return b.blow(ctx, s, name, rate, d) }})
 		}
-		if err := interleave(ctx, pick(b, 3, 1), arms); err != nil {
+		if err := interleave(ctx, b.rounds(3), arms); err != nil {
 			return fmt.Errorf("%d/s: %w", rate, err)
 		}
 		if err := b.stormClaims(number(float64(rate))+" addresses/s", rate); err != nil {

@@ -65,7 +65,7 @@ func runTCP(ctx context.Context, b *bench) error {
 				return b.transfer(ctx, pipes[a.name], what, n, a.name)
 			}})
 		}
-		if err := interleave(ctx, pick(b, 8, 1), arms); err != nil {
+		if err := interleave(ctx, b.rounds(8), arms); err != nil {
 			return err
 		}
 		if err := errors.Join(
