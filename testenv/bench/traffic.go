@@ -63,6 +63,9 @@ const window = 64
 // stuck is how long no frame comes before those under way count as lost.
 const stuck = 200 * time.Millisecond
 
+// firstFrame is how long a pump waits for its first frame.
+const firstFrame = 5 * time.Second
+
 // flow is the outcome of a pump.
 type flow struct {
 	frames uint64 // that came through
@@ -84,7 +87,12 @@ func pump(ctx context.Context, in, out *end, frames [][]byte, d time.Duration) (
 	var sent, lost, seen uint64
 	tick := time.NewTicker(stuck)
 	defer tick.Stop()
-	for at := 0; time.Since(began) < d; {
+	// A machine that is busy elsewhere may take longer for the first frame.
+	more := func() bool {
+		t := time.Since(began)
+		return t < d || out.count.Load() == start && t < firstFrame
+	}
+	for at := 0; more(); {
 		if sent-lost-min(out.count.Load()-start, sent-lost) <= window-batch {
 			n, err := in.socket.Send(ring[at : at+batch]...)
 			if err != nil {
