@@ -12,6 +12,7 @@ export PATH := /usr/local/go/bin:$(PATH):/usr/sbin:/sbin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 TOOLS    := $(CURDIR)/bin/tools
 FUZZTIME ?= 30s
+BENCH    ?=
 CHAOSTIME ?= 10m
 
 # Network namespaces, packet sockets and the switch need root. sudo may replace PATH (secure_path in sudoers(5)), and
@@ -56,6 +57,12 @@ chaos: deps ## Hurt the gateway for CHAOSTIME and write the fault table of docs/
 	$(ROOT) go test ./ofapp -count=1 -v -timeout 60m -run '^(TestFaultTable|TestChaos|TestRandomPairs)$$' \
 	  -chaos.table -chaos.time $(CHAOSTIME) -chaos.pairs 200
 
+.PHONY: bench
+bench: deps ## Measure beside its peers and write docs/performance.md; one part: BENCH=install
+	@testenv/install.sh suricata bench
+	CGO_ENABLED=0 go build -trimpath -o bin/bench ./testenv/bench
+	$(ROOT) bin/bench $(BENCH)
+
 .PHONY: fuzz
 fuzz: deps ## Run every fuzz target for FUZZTIME
 	@go list -f '{{$$p := .}}{{range .TestGoFiles}}{{$$p.Dir}}/{{.}} {{$$p.ImportPath}}{{"\n"}}{{end}}' ./... | \
@@ -96,7 +103,7 @@ $(TOOLS)/nfpm:
 .PHONY: generate
 generate: ## Write the generated references and golden files anew
 	go generate ./...
-	go test ./docs ./ofapp ./cmd/ofcontroller -run 'Golden|Generated' -update
+	go test ./docs ./ofapp ./cmd/ofcontroller ./testenv/bench -run 'Golden|Generated' -update
 
 .PHONY: screenshots
 screenshots: deps ## Take the pictures of the status page anew

@@ -69,14 +69,41 @@ func (f Flow) actions() string {
 // sortFlows puts flows in table order, highest priority first, then by cookie
 // and match.
 func sortFlows(fs []Flow) {
-	slices.SortStableFunc(fs, func(a, b Flow) int {
-		if c := cmp.Or(
-			cmp.Compare(a.Table, b.Table),
-			-cmp.Compare(a.Priority, b.Priority),
-			cmp.Compare(a.Cookie, b.Cookie),
-		); c != 0 {
-			return c
+	slices.SortStableFunc(fs, compareFlows)
+	for len(fs) > 0 {
+		n := 1
+		for n < len(fs) && compareFlows(fs[0], fs[n]) == 0 {
+			n++
 		}
-		return cmp.Compare(a.Match.String(), b.Match.String())
-	})
+		sortByMatch(fs[:n])
+		fs = fs[n:]
+	}
+}
+
+func compareFlows(a, b Flow) int {
+	return cmp.Or(
+		cmp.Compare(a.Table, b.Table),
+		-cmp.Compare(a.Priority, b.Priority),
+		cmp.Compare(a.Cookie, b.Cookie),
+	)
+}
+
+// sortByMatch writes each match once and not for each comparison: all
+// configured addresses of a port are flows of one cookie.
+func sortByMatch(fs []Flow) {
+	if len(fs) < 2 {
+		return
+	}
+	type texted struct {
+		text string
+		flow Flow
+	}
+	all := make([]texted, len(fs))
+	for i, f := range fs {
+		all[i] = texted{f.Match.String(), f}
+	}
+	slices.SortStableFunc(all, func(a, b texted) int { return cmp.Compare(a.text, b.text) })
+	for i := range all {
+		fs[i] = all[i].flow
+	}
 }

@@ -31,8 +31,19 @@ func large(trunks, vlans int, shared bool) flows.Gateway {
 	return g
 }
 
+// static makes a gateway with so many flows for configured addresses.
+func static(n int) flows.Gateway {
+	const vlans = 25
+	g := large(1, vlans, false)
+	for i := range n / vlans {
+		g.Trunks[0].MACs = append(g.Trunks[0].MACs, flows.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)})
+	}
+	return g
+}
+
 func sizes() map[string]flows.Gateway {
 	return map[string]flows.Gateway{
+		"100000macs":   static(100_000),
 		"1x4094":       large(1, 4094, false),
 		"1000x4":       large(1000, 4, false),
 		"1000x4shared": large(1000, 4, true),

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,39 @@ func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) 
 		case <-tick.C:
 		}
 	}
+}
+
+// TestStaticReplaced replaces more configured addresses at once than the table
+// has room for beside the old ones.
+func TestStaticReplaced(t *testing.T) {
+	const addresses, limit = 60, 16
+	config := func(group byte) string {
+		var macs []string
+		for i := range addresses {
+			macs = append(macs, fmt.Sprintf("%q", fmt.Sprintf("02:00:00:00:%02x:%02x", group, i)))
+		}
+		return fmt.Sprintf(`
+uplinks: [{port: up0}]
+trunks: [{port: trunk0, vlans: [10], macs: [%s]}]
+forwarding: {mac_limit: %d, mac_limit_per_port: %d}
+`, strings.Join(macs, ", "), limit, limit)
+	}
+	b := newBed(t, 1, config(1))
+	if err := b.ctl.Rewrite(b.yaml(config(2))); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ctl.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, settle, "the new addresses are in the switch", func() bool {
+		rows := b.macs()
+		for _, r := range rows {
+			if !strings.HasPrefix(r.MAC, "02:00:00:00:02:") {
+				return false
+			}
+		}
+		return len(rows) == addresses
+	})
 }
 
 const eastWestConfig = `

@@ -30,12 +30,10 @@ type flowBody struct {
 // flowTable is a set of flows in the switch's own terms.
 type flowTable map[flowKey]flowBody
 
-// wantedTable is what the switch should hold, with the messages that put it
-// there.
+// wantedTable is what the switch should hold.
 type wantedTable struct {
 	flows  flowTable
-	mods   map[flowKey]openflow.FlowMod
-	text   map[flowKey]flows.Flow
+	text   map[flowKey]flows.Flow // encoded again where one is sent, which are few
 	order  []flowKey
 	counts map[flowKey]flows.Count // of those that count frames
 
@@ -46,7 +44,6 @@ type wantedTable struct {
 func wanted(fs []flows.Flow, gs []flows.Group) (wantedTable, error) {
 	w := wantedTable{
 		flows:  make(flowTable, len(fs)),
-		mods:   make(map[flowKey]openflow.FlowMod, len(fs)),
 		text:   make(map[flowKey]flows.Flow, len(fs)),
 		order:  make([]flowKey, 0, len(fs)),
 		counts: map[flowKey]flows.Count{},
@@ -65,7 +62,7 @@ func wanted(fs []flows.Flow, gs []flows.Group) (wantedTable, error) {
 			return w, fmt.Errorf("two flows for one match: %s and %s", other, f)
 		}
 		w.flows[k] = flowBody{mod.Cookie, mod.IdleTimeout, mod.HardTimeout, mod.Flags, string(instructions)}
-		w.mods[k], w.text[k] = mod, f
+		w.text[k] = f
 		w.order = append(w.order, k)
 		if c := f.Counts(); c.Fate != flows.NotCounted {
 			w.counts[k] = c
@@ -144,24 +141,7 @@ func diff(h held, w wantedTable) (change, error) {
 	present := h.flows
 	before, after := diffGroups(h.groups, w.groups)
 	c.mods = append(c.mods, before...)
-	for _, k := range w.order {
-		want := w.flows[k]
-		have, ok := present[k]
-		if ok && have == want {
-			continue
-		}
-		mod := w.mods[k]
-		if ok {
-			c.changed = append(c.changed, k)
-			have.instructions = want.instructions
-			if have == want {
-				mod.Command = openflow.FlowModifyStrict
-			}
-		} else {
-			c.added = append(c.added, k)
-		}
-		c.mods = append(c.mods, mod)
-	}
+	// Deletions first: a table with a limit has to hold the new flows beside what stays, not beside what goes.
 	for k := range present {
 		if _, ok := w.flows[k]; ok {
 			continue
@@ -171,6 +151,27 @@ func diff(h held, w wantedTable) (change, error) {
 			return change{}, err
 		}
 		c.removed = append(c.removed, k)
+		c.mods = append(c.mods, mod)
+	}
+	for _, k := range w.order {
+		want := w.flows[k]
+		have, ok := present[k]
+		if ok && have == want {
+			continue
+		}
+		mod, err := encode(w.text[k])
+		if err != nil {
+			return change{}, err
+		}
+		if ok {
+			c.changed = append(c.changed, k)
+			have.instructions = want.instructions
+			if have == want {
+				mod.Command = openflow.FlowModifyStrict
+			}
+		} else {
+			c.added = append(c.added, k)
+		}
 		c.mods = append(c.mods, mod)
 	}
 	c.mods = append(c.mods, after...)

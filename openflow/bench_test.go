@@ -3,6 +3,8 @@
 package openflow
 
 import (
+	"encoding/binary"
+	"strconv"
 	"testing"
 )
 
@@ -63,4 +65,41 @@ func BenchmarkBundle(b *testing.B) {
 		}
 		b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "flows/s")
 	})
+}
+
+// packetInBody is an OpenFlow 1.3 packet-in without its header.
+func packetInBody(frame []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, noBufferID)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(frame)))
+	b = append(b, PacketInAction, 40)
+	b = binary.BigEndian.AppendUint64(b, 0x0fc0_0900_0000_0002)
+	b = append(b, 0, 1, 0, 12, 0x80, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 0) // match: in_port 2
+	return append(append(b, 0, 0), frame...)
+}
+
+// BenchmarkDecodePacketIn decodes a packet-in of 64 and of 1,500 bytes.
+func BenchmarkDecodePacketIn(b *testing.B) {
+	for _, size := range []int{64, 1500} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			body := packetInBody(make([]byte, size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if in, err := decodePacketIn(body); err != nil || len(in.Data) != size {
+					b.Fatal(len(in.Data), err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPacketOut encodes what answers it.
+func BenchmarkPacketOut(b *testing.B) {
+	p := PacketOut{Port: 2, Data: make([]byte, 64)}
+	buf := make([]byte, 0, 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.append(buf, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -221,6 +221,9 @@ func (c *Controller) cli(ctx context.Context, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
+// PID is the process id.
+func (c *Controller) PID() int { return c.process.cmd.Process.Pid }
+
 // Signal sends a signal to the controller.
 func (c *Controller) Signal(sig os.Signal) error { return c.process.signal(sig) }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
 # With the word "suricata" also Suricata, with "kernel" also what runs the tests in a virtual machine, with "browser" a
-# browser for the status page's test.
+# browser for the status page's test, with "bench" the programs that `make bench` measures beside.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
@@ -34,6 +34,10 @@ if wants kernel; then
   have modprobe || missing+=(kmod)
 fi
 if wants browser && ! have chromium; then missing+=(chromium); fi
+if wants bench; then # peers to measure beside
+  have ovs-testcontroller || missing+=(openvswitch-testcontroller)
+  have osken-manager || missing+=(python3-os-ken)
+fi
 if ! go_is_new && ! have curl; then missing+=(curl); fi
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -45,6 +49,9 @@ if [ ${#missing[@]} -gt 0 ]; then
   as_root apt-get update -qq
   # The package may start a switch of the system; the tests and the demo start their own and leave that one alone.
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  if [[ " ${missing[*]} " == *" openvswitch-testcontroller "* ]] && [ -d /run/systemd/system ]; then
+    as_root systemctl disable --now --quiet openvswitch-testcontroller # it would wait for switches of the network
+  fi
 fi
 
 if ! go_is_new; then

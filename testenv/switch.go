@@ -199,3 +199,6 @@ func macFor(names ...string) net.HardwareAddr {
 
 // SignalSwitch sends ovs-vswitchd a signal, such as SIGSTOP.
 func (e *Env) SignalSwitch(sig os.Signal) error { return e.vswitchd.signal(sig) }
+
+// SwitchPID is the process id of ovs-vswitchd.
+func (e *Env) SwitchPID() int { return e.vswitchd.cmd.Process.Pid }

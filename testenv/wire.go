@@ -27,3 +27,19 @@ func (e *Env) AddWire(bridge, name, otherBridge, otherName string) error {
 	}
 	return nil
 }
+
+// AddCable is [Env.AddPort] without a packet socket: the far end, of the same
+// name, is for the caller to open within [Env.DoWire].
+func (e *Env) AddCable(bridge, name string, ofport int) error {
+	if err := e.addVeth(name, e.wire, name); err != nil {
+		return err
+	}
+	p := &Port{env: e, name: name}
+	if err := p.Attach(bridge, ofport); err != nil {
+		return errors.Join(err, e.delLink(name))
+	}
+	return nil
+}
+
+// DoWire is [Env.Do] in the namespace of the far ends.
+func (e *Env) DoWire(f func() error) error { return e.wire.do(f) }

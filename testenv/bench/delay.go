@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+func delay() subject {
+	return subject{
+		name: "delay", title: "Delay", limit: 3 * time.Minute,
+		method: "One frame at a time from the uplink to a trunk port: from its send call until the receiver is awake. The same switches as above.",
+		plots:  []plotSpec{{title: "Delay, median", unit: "p50, µs", x: "frame length, bytes"}},
+		run:    runDelay,
+	}
+}
+
+func runDelay(ctx context.Context, b *bench) error {
+	w, err := newWays(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	n := pick(b, 1000, 20)
+	for _, l := range pick(b, []load{loads()[0], loads()[2], loads()[3], loads()[4]}, loads()[:1]) {
+		var arms []arm
+		for _, a := range wayArms() {
+			arms = append(arms, arm{a.name, func(ctx context.Context) error {
+				all, err := roundTrips(ctx, w.arms[a.name].up, w.arms[a.name].trunk, l.frames[0], n)
+				if err != nil {
+					return err
+				}
+				slices.Sort(all)
+				us := func(q float64) float64 { return float64(all[int(q*float64(len(all)-1))].Nanoseconds()) / 1e3 }
+				b.add(l.name, l.x, a.name, "p50, µs", us(0.5))
+				b.add(l.name, l.x, a.name, "p99, µs", us(0.99))
+				return nil
+			}})
+		}
+		if err := interleave(ctx, b.rounds(6), arms); err != nil {
+			return err
+		}
+		for _, unit := range []string{"p50, µs", "p99, µs"} {
+			if err := b.ratio(l.name, unit, armGateway, armLoop, atMost(1.15)); err != nil {
+				return err
+			}
+			if err := b.ratio(l.name, unit, armGateway, armNormal, reported()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

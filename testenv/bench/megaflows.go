@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"ofcontroller/testenv/frame"
+)
+
+// guests is the number of guests that the hosts talk to.
+const guests = 20
+
+// peer is a frame between a host outside and a guest, in a VLAN; out says that
+// the guest sends it.
+func peer(host, guest int, vlan uint16, out bool) []byte {
+	f := toGuest(64)
+	f[0], f[6] = 0x02, 0x02
+	binary.BigEndian.PutUint32(f[2:], uint32(guest))
+	f[1], f[7] = 0x10, 0x20
+	binary.BigEndian.PutUint32(f[8:], uint32(host))
+	if out {
+		var dst [6]byte
+		copy(dst[:], f[:6])
+		copy(f[:6], f[6:12])
+		copy(f[6:12], dst[:])
+	}
+	return frame.VLAN(f, vlan)
+}
+
+func hosts() subject {
+	return subject{
+		name: "hosts", title: "Datapath flows by hosts", limit: 5 * time.Minute,
+		method: "Each of so many hosts outside sends a frame to one of 20 guests behind a trunk port, and gets one back, in one VLAN; then the flows of the datapath are counted. " +
+			"NORMAL is shown up to 10,000 hosts. A loop costs a pass more, with flows of its own: they are counted too, the four ingress ports are the uplink, the trunk port and both ends of the loop.",
+		plots: []plotSpec{{title: "Datapath flows by hosts", unit: "datapath flows", x: "hosts", logX: true, logY: true}},
+		run:   runHosts,
+	}
+}
+
+func runHosts(ctx context.Context, b *bench) error {
+	w, err := newWays(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.ctl.reload(ctx, yaml("g", "  - {port: g-in, vlans: [1]}", ""), 0); err != nil {
+		return err
+	}
+	for _, n := range pick(b, []int{100, 1000, 10_000, 100_000}, []int{50}) {
+		what := number(float64(n)) + " hosts"
+		arms := []arm{{armGateway, func(ctx context.Context) error { return b.talk(ctx, w, armGateway, what, n) }}}
+		if n <= 10_000 {
+			arms = append(arms, arm{armNormal, func(ctx context.Context) error { return b.talk(ctx, w, armNormal, what, n) }})
+		}
+		if err := interleave(ctx, b.rounds(3), arms); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if err := b.limit(what, "datapath flows per (ingress, VLAN)", armGateway, atMost(2)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// talk has n hosts talk through a way and counts datapath flows.
+func (b *bench) talk(ctx context.Context, w *ways, name, what string, n int) error {
+	if err := w.beds[name].purge(); err != nil {
+		return err
+	}
+	var inward, outward [][]byte
+	for h := range n {
+		inward = append(inward, peer(h, h%guests, 1, false))
+		outward = append(outward, peer(h, h%guests, 1, true))
+	}
+	way := w.arms[name]
+	if err := exchange(ctx, way, inward, outward); err != nil {
+		return err
+	}
+	all, inputs, err := w.flowsOf(name)
+	if err != nil {
+		return err
+	}
+	b.add(what, float64(n), name, "datapath flows", float64(all))
+	b.add(what, float64(n), name, "datapath flows per (ingress, VLAN)", float64(all)/float64(inputs))
+	return nil
+}
+
+// exchange sends every frame once, in both directions, none lost: a few at a
+// time, because each may need the switch's slow path.
+func exchange(ctx context.Context, w *way, inward, outward [][]byte) error {
+	for at := 0; at < len(inward); at += window / 2 {
+		for _, d := range []struct {
+			in, out *end
+			frames  [][]byte
+		}{{w.trunk, w.up, outward}, {w.up, w.trunk, inward}} {
+			part := d.frames[at:min(at+window/2, len(d.frames))]
+			start := d.out.count.Load()
+			if _, err := d.in.socket.Send(part...); err != nil {
+				return err
+			}
+			for d.out.count.Load()-start < uint64(len(part)) {
+				select {
+				case <-d.out.wake:
+				case <-time.After(5 * time.Second):
+					return fmt.Errorf("%d of %d frames came", d.out.count.Load()-start, len(part))
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// flowsOf counts the datapath flows of an arm's ports, and those ports that had
+// any.
+func (w *ways) flowsOf(name string) (all, inputs int, err error) {
+	text, err := w.beds[name].Appctl("dpctl/dump-flows", "--names")
+	if err != nil {
+		return 0, 0, err
+	}
+	prefix := strings.TrimSuffix(w.arms[name].bridge, "-br")
+	for _, port := range []string{"up", "in", "l0", "l1"} {
+		if n := strings.Count(text, "in_port("+prefix+"-"+port+")"); n > 0 {
+			all, inputs = all+n, inputs+1
+		}
+	}
+	if inputs == 0 {
+		err = errors.New("no datapath flow has one of the ports")
+	}
+	return all, inputs, err
+}
+
+func vlans() subject {
+	return subject{
+		name: "vlans", title: "Cost by VLANs", limit: 5 * time.Minute,
+		method: "One trunk port that carries 1, 10, 100, 1,000 or 4,000 VLANs. Once with all frames in one of them, once with the frames in all of them in turn, " +
+			"beside a switch with NORMAL that gets the same frames; every number has a switch of its own: with more VLANs in use the datapath has more flows to look through, whatever the controller.",
+		plots: []plotSpec{
+			{title: "Cost of a frame by VLANs", unit: "µs CPU per frame", x: "VLANs", logX: true},
+			{title: "Datapath flows by VLANs in use", unit: "datapath flows", x: "VLANs", logX: true, logY: true},
+		},
+		run: runVLANs,
+	}
+}
+
+// upTo is the VLANs 1 to n as the configuration has them.
+func upTo(n int) string {
+	if n == 1 {
+		return "1"
+	}
+	return fmt.Sprintf("\"1-%d\"", n)
+}
+
+// Suffixes of the arms.
+const (
+	oneInUse = ", one in use"
+	allInUse = ", all in use"
+)
+
+// vlanCount is a number of VLANs with its frames.
+type vlanCount struct {
+	n    int
+	what string
+	each [][]byte // a frame of each VLAN, in turn
+}
+
+func newVLANCount(n int) vlanCount {
+	c := vlanCount{n: n, what: number(float64(n)) + " VLANs"}
+	for v := range n {
+		c.each = append(c.each, tagged(64, uint16(v+1)))
+	}
+	return c
+}
+
+// vlanSwitch is a switch of its own for one number of VLANs, or for NORMAL.
+type vlanSwitch struct {
+	*bed
+	way *way
+}
+
+// newVLANSwitch makes one with n VLANs; none is NORMAL.
+func newVLANSwitch(ctx context.Context, n int) (s *vlanSwitch, err error) {
+	s = &vlanSwitch{}
+	if s.bed, err = newBed(ctx); err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		s.way, err = s.bed.way("n")
+	} else if s.way, err = s.looped("v"); err == nil {
+		_, err = s.gateway(ctx, yaml("v", fmt.Sprintf("  - {port: v-in, vlans: [%s]}", upTo(n)), ""))
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// runVLANs has a switch for each number of VLANs, so that the numbers themselves
+// are compared in turns.
+func runVLANs(ctx context.Context, b *bench) error {
+	normal, err := newVLANSwitch(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer normal.close()
+	var arms []arm
+	counts := pick(b, []int{1, 10, 100, 1000, 4000}, []int{1})
+	d := pick(b, 300*time.Millisecond, 30*time.Millisecond)
+	for _, n := range counts {
+		c := newVLANCount(n)
+		ours, err := newVLANSwitch(ctx, n)
+		if err != nil {
+			return err
+		}
+		defer ours.close()
+		for _, t := range []struct {
+			on     *vlanSwitch
+			frames [][]byte
+			name   string
+		}{
+			{ours, c.each[:1], armOFController + oneInUse},
+			{normal, c.each[:1], armNormal + oneInUse},
+			{ours, c.each, armOFController + allInUse},
+			{normal, c.each, armNormal + allInUse},
+		} {
+			arms = append(arms, arm{t.name + ", " + c.what, func(ctx context.Context) error {
+				return b.vlanCost(ctx, t.on, load{c.what, float64(n), t.frames}, t.name, d)
+			}})
+		}
+	}
+	if err := interleave(ctx, b.rounds(5), arms); err != nil {
+		return err
+	}
+	return b.vlanClaims(counts)
+}
+
+// vlanCost measures with warm datapath flows: every frame has gone through once.
+func (b *bench) vlanCost(ctx context.Context, e *vlanSwitch, l load, name string, d time.Duration) error {
+	if err := e.purge(); err != nil {
+		return err
+	}
+	if err := exchange(ctx, e.way, l.frames, l.frames); err != nil {
+		return err
+	}
+	if err := b.cost(ctx, e.SwitchPID(), e.way, l, name, d); err != nil {
+		return err
+	}
+	n, err := e.datapathFlows()
+	b.add(l.name, l.x, name, "datapath flows", float64(n))
+	return err
+}
+
+// vlanClaims compares every number of VLANs with one.
+func (b *bench) vlanClaims(counts []int) error {
+	const unit = "µs CPU per frame"
+	var errs []error
+	for _, n := range counts {
+		what := newVLANCount(n).what
+		for _, suffix := range []string{oneInUse, allInUse} {
+			errs = append(errs, b.ratio(what, unit, armOFController+suffix, armNormal+suffix, reported()))
+			for _, name := range []string{armOFController, armNormal} {
+				errs = append(errs, b.growth(unit, name+suffix, what, newVLANCount(counts[0]).what))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// growth claims that an arm costs the same in two cases, within 10 %.
+func (b *bench) growth(unit, name, what, base string) error {
+	x, y := b.find(what, name, unit), b.find(base, name, unit)
+	if x == nil || y == nil || len(x.Samples) != len(y.Samples) {
+		return fmt.Errorf("growth of %s, %s: not measured round by round", name, what)
+	}
+	if what == base {
+		return nil
+	}
+	c := claim{What: what, Unit: unit, Of: name, To: "with " + base, Bar: reported()}
+	if strings.HasPrefix(name, armOFController) {
+		c.Bar = atMost(1.1)
+	}
+	for i := range x.Samples {
+		c.Samples = append(c.Samples, round(x.Samples[i]/y.Samples[i]))
+	}
+	b.Claims = append(b.Claims, c)
+	return nil
+}
