@@ -100,10 +100,12 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 		// A tag of VID 0 only carries a priority (IEEE 802.1Q, 6.9.1); it
 		// stays on the frame.
 		enter(untagged(), false)
+		b.refuseCutTag(port)
 		enter(tagged(0), false)
 		b.refuseDoubleTag(port, tagged(0))
 	case native:
 		enter(untagged(), false)
+		b.refuseCutTag(port)
 		enter(tagged(0), true)
 		enter(tagged(v.id), true)
 	default:
@@ -114,6 +116,7 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 // admitHost lets the host's own frames in: untagged, or tagged with a
 // priority only.
 func (b *builder) admitHost(v vlan) {
+	b.refuseCutTag(LocalPort)
 	for _, m := range []VLANMatch{untagged(), tagged(0)} {
 		f := Flow{
 			Table: TableVLAN, Priority: 100, Cookie: NewCookie(CatVLAN, portVLAN(LocalPort, v.id)),
@@ -139,6 +142,19 @@ func (b *builder) refuseDoubleTag(port uint32, m VLANMatch) {
 		b.add(Flow{
 			Table: TableVLAN, Priority: 200, Cookie: dropCookie(DropDoubleTag),
 			Match: Match{InPort: port, VLAN: m, EthType: t},
+		})
+	}
+}
+
+// refuseCutTag drops untagged frames whose EtherType is that of a tag: they end
+// within it, and so the switch sees none. Filled up with zeros on its way, as
+// Ethernet fills up all short frames (IEEE 802.3, 4.2.3.3), such a frame is one of
+// the VLAN that the tag names, whether the port carries that or not.
+func (b *builder) refuseCutTag(port uint32) {
+	for _, t := range []uint16{ethTypeCTag, ethTypeSTag} {
+		b.add(Flow{
+			Table: TableVLAN, Priority: 200, Cookie: dropCookie(DropCutTag),
+			Match: Match{InPort: port, VLAN: untagged(), EthType: t},
 		})
 	}
 }

@@ -106,12 +106,13 @@ const (
 	DropForward                          // origin and VLAN that lead nowhere
 	DropOwnUnknown                       // frame of the IPS's own to an unknown MAC
 	DropOutput                           // destination MAC behind a port that does not carry the VLAN
+	DropCutTag                           // untagged frame that ends within a tag
 )
 
 // DropReasons lists the reasons in order; docs/registers.md is made from it.
 func DropReasons() []DropReason {
 	var all []DropReason
-	for r := DropPort; r <= DropOutput; r++ {
+	for r := DropPort; r <= DropCutTag; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -136,6 +137,8 @@ func (r DropReason) String() string {
 		return "frame of the IPS to an unknown MAC"
 	case DropOutput:
 		return "destination port does not carry the VLAN"
+	case DropCutTag:
+		return "tag cut short"
 	}
 	return fmt.Sprintf("reason %d", uint32(r))
 }

@@ -240,7 +240,7 @@ func (b *builder) survey() {
 	slices.SortFunc(b.vlans, func(x, y vlan) int { return int(x.id) - int(y.id) })
 }
 
-func (b *builder) add(f Flow) { b.flows = append(b.flows, f) }
+func (b *builder) add(fs ...Flow) { b.flows = append(b.flows, fs...) }
 
 // presentTrunks is the trunk ports that are there.
 func (b *builder) presentTrunks() []Trunk {

@@ -204,6 +204,8 @@ func (e *explainer) drop(r *Rule, reason flows.DropReason) {
 		e.stop(r, "%s", e.notCarried())
 	case flows.DropDoubleTag:
 		e.stop(r, "a further tag inside: in a VLAN that is untagged on some port, or behind VLAN 0, such frames are refused")
+	case flows.DropCutTag:
+		e.stop(r, "the frame ends within a tag: filled up on its way it could be taken for one of another VLAN")
 	case flows.DropOutput:
 		e.stop(r, "the port of %s does not carry VLAN %d", e.frame.Dst, e.vlan)
 	case flows.DropOwnUnknown:

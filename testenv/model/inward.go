@@ -103,6 +103,8 @@ func (g *Gateway) admit(port uint16, f Frame) (transit, string) {
 		return t, whyForeignVLAN
 	case t.origin == Uplink && !g.carried(t.vlan):
 		return t, whyNobodysVLAN
+	case !tagged && f.cut():
+		return t, whyCutTag
 	case (priority || g.native(t.vlan)) && len(f.Tags) > 1:
 		return t, whyHopping
 	case g.native(t.vlan):

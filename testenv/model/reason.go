@@ -10,6 +10,7 @@ const (
 	whyForeignVLAN       = "VLAN not on this port"
 	whyNobodysVLAN       = "VLAN that no port carries"
 	whyHopping           = "tag behind the tag of a native VLAN"
+	whyCutTag            = "ends within a tag"
 	whyPolicyDrop        = "policy: drop"
 	whyBlocked           = "offload: blocked connection"
 	whyInspected         = "inspect"
@@ -42,6 +43,7 @@ func Reasons() []string {
 		whyForeignVLAN,
 		whyNobodysVLAN,
 		whyHopping,
+		whyCutTag,
 		whyPolicyDrop,
 		whyBlocked,
 		whyInspected,
