@@ -6,22 +6,26 @@ package flows
 // attachments go to TableReturn; ports that the configuration does not name
 // end here.
 func (b *builder) classify() {
-	origin := func(port uint32, o Origin) {
+	origin := func(port uint32, o Origin, next Table) {
 		b.add(Flow{
 			Table: TableClassify, Priority: 100, Cookie: NewCookie(CatClassify, port),
 			Match:   Match{InPort: port},
 			Actions: []Action{Load{uint64(o), regOrigin()}, Load{uint64(port & 0xffff), regIngress()}},
-			Goto:    TableAdmit,
+			Goto:    next,
 		})
 	}
 	if b.Uplink.present() {
-		origin(b.Uplink.OFPort, OriginUplink)
+		origin(b.Uplink.OFPort, OriginUplink, TableAdmit)
 	}
 	for _, t := range b.presentTrunks() {
-		origin(t.OFPort, OriginTrunk)
+		next := TableAdmit
+		if t.PortSecurity {
+			next = TableSender
+		}
+		origin(t.OFPort, OriginTrunk, next)
 	}
 	if b.Local.Enabled {
-		origin(LocalPort, OriginLocal)
+		origin(LocalPort, OriginLocal, TableAdmit)
 	}
 	for _, a := range b.Attachments {
 		for _, l := range a.Legs {

@@ -38,6 +38,8 @@ type Trunk struct {
 	VLANs  []uint16 // carried VLANs, each once; 0 is the untagged network
 	Native uint16   // VLAN whose frames are untagged on this port; 0 none
 	MACs   []MAC    // addresses known to be behind the port
+
+	PortSecurity bool // only MACs may send
 }
 
 func (t Trunk) carries(v uint16) bool { return slices.Contains(t.VLANs, v) }
@@ -160,6 +162,7 @@ func Build(g Gateway) []Flow {
 	b := builder{Gateway: g}
 	b.survey()
 	b.classify()
+	b.sender()
 	b.admit()
 	b.vlanAdmission()
 	b.steer()

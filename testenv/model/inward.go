@@ -84,6 +84,9 @@ func (g *Gateway) admit(port uint16, f Frame) (transit, string) {
 	default:
 		return t, whyNotOurPort
 	}
+	if trunk >= 0 && t.origin == Trunk && g.Trunks[trunk].Secure && !slices.Contains(g.Trunks[trunk].MACs, f.Src) {
+		return t, whySender
+	}
 	if f.Dst.reserved() {
 		return t, whyReserved
 	}

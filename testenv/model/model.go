@@ -111,6 +111,7 @@ type TrunkPort struct {
 	VLANs  []uint16
 	Native uint16 // 0 none
 	MACs   []MAC
+	Secure bool // only MACs may send
 }
 
 // Host is the host's own socket layer behind [LocalPort].

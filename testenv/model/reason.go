@@ -11,6 +11,7 @@ const (
 	whyNobodysVLAN       = "VLAN that no port carries"
 	whyHopping           = "tag behind the tag of a native VLAN"
 	whyCutTag            = "ends within a tag"
+	whySender            = "source not known on a port with port security"
 	whyPolicyDrop        = "policy: drop"
 	whyBlocked           = "offload: blocked connection"
 	whyInspected         = "inspect"
@@ -44,6 +45,7 @@ func Reasons() []string {
 		whyNobodysVLAN,
 		whyHopping,
 		whyCutTag,
+		whySender,
 		whyPolicyDrop,
 		whyBlocked,
 		whyInspected,
