@@ -14,11 +14,13 @@ TOOLS    := $(CURDIR)/bin/tools
 FUZZTIME ?= 30s
 BENCH    ?=
 CHAOSTIME ?= 10m
+SOAKTIME ?= 30m
 
 # Network namespaces, packet sockets and the switch need root. sudo may replace PATH (secure_path in sudoers(5)), and
 # HOME is not passed on, lest root's files get into the user's caches.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=GOFLAGS,GOPROXY,CI env PATH='$(PATH)')
 
+GOVULNCHECK  := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOFUMPT      := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NFPM         := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
@@ -62,6 +64,18 @@ bench: deps ## Measure beside its peers and write docs/performance.md; one part:
 	@testenv/install.sh suricata bench
 	CGO_ENABLED=0 go build -trimpath -o bin/bench ./testenv/bench
 	$(ROOT) bin/bench $(BENCH)
+
+.PHONY: soak
+soak: deps ## Keep the gateway busy for SOAKTIME and see that it does not grow
+	$(ROOT) go test ./ofapp -count=1 -v -timeout 120m -run '^TestSoak$$' -soak.time $(SOAKTIME)
+
+# Its database is on the Internet (vuln.go.dev), so no other target needs this one.
+.PHONY: govulncheck
+govulncheck: $(TOOLS)/govulncheck ## Look for known vulnerabilities in what the program calls
+	$(TOOLS)/govulncheck ./...
+
+$(TOOLS)/govulncheck:
+	GOBIN=$(TOOLS) go install $(GOVULNCHECK)
 
 .PHONY: fuzz
 fuzz: deps ## Run every fuzz target for FUZZTIME

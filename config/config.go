@@ -74,6 +74,8 @@ type Trunk struct {
 	VLANs      []uint16 // VIDs, ascending and unique, ranges expanded; 0 is the untagged network
 	NativeVLAN uint16   // VID of the port's untagged frames, one of VLANs; 0: none
 	MACs       []MAC    // known addresses behind the port
+
+	PortSecurity bool // only known addresses may send
 }
 
 // Local is the bridge's own port, the host's socket layer.

@@ -2,7 +2,10 @@
 
 package config
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // ruleFaults are the cases about keys that contradict each other, and what is not supported yet.
 func ruleFaults() []faultCase {
@@ -48,6 +51,9 @@ func ruleFaults() []faultCase {
 		}},
 		{"MAC behind two trunks", replaceTrunks(`[{port: t, vlans: [1-9], macs: ["52:54:00:00:00:01"]}, {port: u, vlans: [5], macs: ["52:54:00:00:00:01"]}]`), []string{
 			`gw.yaml:2: trunks[1].macs[0]: 52:54:00:00:00:01 is behind trunks[0] (line 2) too, and both carry VLAN 5, list it behind one of them`,
+		}},
+		{"many MACs with port security", replaceTrunks(`[{port: t, vlans: [1], port_security: true, macs: [` + manyMACs(257) + `]}]`), []string{
+			`gw.yaml:2: trunks[0].macs: 257 addresses on a port with port_security, list at most 256 there, or leave port_security out`,
 		}},
 		{"host absent but in a VLAN", least + "local: {enabled: false, vlan: 10}\n", []string{
 			`gw.yaml:4: local.vlan: is 10, but local.enabled (line 4) is false, enabled: true, or no vlan`,
@@ -180,4 +186,13 @@ func ruleFaults() []faultCase {
 			`gw.yaml:4: monitor.pprof: is set, but metrics is not: nothing listens, metrics: "127.0.0.1:9475", or leave it out`,
 		}},
 	}
+}
+
+// manyMACs lists n addresses.
+func manyMACs(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf(`"02:00:00:00:%02x:%02x"`, i>>8, i&0xff))
+	}
+	return strings.Join(list, ", ")
 }

@@ -13,6 +13,7 @@ const (
 	maxUplinks     = 64
 	maxTrunks      = 1024
 	maxMACs        = 4096
+	maxSecureMACs  = 256 // of a port with port_security: each is up to 48 flows
 	maxAttachments = 64
 	maxRules       = 1024
 	maxPolicy      = 1024
@@ -69,6 +70,7 @@ func trunkKeys(t *Trunk, _ *yaml.Node) []field {
 		{name: "vlans", required: true, value: vlanSet(&t.VLANs), doc: "VLANs that the port carries; 0 is the untagged network"},
 		{name: "native_vlan", def: "0", value: number(&t.NativeVLAN, 0, 4094), doc: "VLAN of the port's untagged frames, which leaves untagged; listed in vlans; 0 is none"},
 		{name: "macs", def: "[]", value: macList(&t.MACs), doc: "known addresses behind the port; the rest is learned"},
+		{name: "port_security", def: "false", value: boolean(&t.PortSecurity), doc: "only the port's known addresses, those in macs and external_ids:attached-mac, may send; frames from others are dropped and counted"},
 	}
 }
 

@@ -23,6 +23,9 @@ func (v *validator) trunks() {
 		case t.VLANs[0] == 0:
 			v.fault(native, fmt.Sprintf("%d and VLAN 0, listed in vlans, would both be the port's untagged frames", t.NativeVLAN), "take 0 out of vlans, or native_vlan out")
 		}
+		if t.PortSecurity && len(t.MACs) > maxSecureMACs {
+			v.fault(path+".macs", fmt.Sprintf("%d addresses on a port with port_security", len(t.MACs)), fmt.Sprintf("list at most %d there, or leave port_security out", maxSecureMACs))
+		}
 	}
 }
 

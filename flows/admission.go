@@ -6,22 +6,26 @@ package flows
 // attachments go to TableReturn; ports that the configuration does not name
 // end here.
 func (b *builder) classify() {
-	origin := func(port uint32, o Origin) {
+	origin := func(port uint32, o Origin, next Table) {
 		b.add(Flow{
 			Table: TableClassify, Priority: 100, Cookie: NewCookie(CatClassify, port),
 			Match:   Match{InPort: port},
 			Actions: []Action{Load{uint64(o), regOrigin()}, Load{uint64(port & 0xffff), regIngress()}},
-			Goto:    TableAdmit,
+			Goto:    next,
 		})
 	}
 	if b.Uplink.present() {
-		origin(b.Uplink.OFPort, OriginUplink)
+		origin(b.Uplink.OFPort, OriginUplink, TableAdmit)
 	}
 	for _, t := range b.presentTrunks() {
-		origin(t.OFPort, OriginTrunk)
+		next := TableAdmit
+		if t.PortSecurity {
+			next = TableSender
+		}
+		origin(t.OFPort, OriginTrunk, next)
 	}
 	if b.Local.Enabled {
-		origin(LocalPort, OriginLocal)
+		origin(LocalPort, OriginLocal, TableAdmit)
 	}
 	for _, a := range b.Attachments {
 		for _, l := range a.Legs {
@@ -100,10 +104,12 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 		// A tag of VID 0 only carries a priority (IEEE 802.1Q, 6.9.1); it
 		// stays on the frame.
 		enter(untagged(), false)
+		b.refuseCutTag(port)
 		enter(tagged(0), false)
 		b.refuseDoubleTag(port, tagged(0))
 	case native:
 		enter(untagged(), false)
+		b.refuseCutTag(port)
 		enter(tagged(0), true)
 		enter(tagged(v.id), true)
 	default:
@@ -114,6 +120,7 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 // admitHost lets the host's own frames in: untagged, or tagged with a
 // priority only.
 func (b *builder) admitHost(v vlan) {
+	b.refuseCutTag(LocalPort)
 	for _, m := range []VLANMatch{untagged(), tagged(0)} {
 		f := Flow{
 			Table: TableVLAN, Priority: 100, Cookie: NewCookie(CatVLAN, portVLAN(LocalPort, v.id)),
@@ -139,6 +146,19 @@ func (b *builder) refuseDoubleTag(port uint32, m VLANMatch) {
 		b.add(Flow{
 			Table: TableVLAN, Priority: 200, Cookie: dropCookie(DropDoubleTag),
 			Match: Match{InPort: port, VLAN: m, EthType: t},
+		})
+	}
+}
+
+// refuseCutTag drops untagged frames whose EtherType is that of a tag: they end
+// within it, and so the switch sees none. Filled up with zeros on its way, as
+// Ethernet fills up all short frames (IEEE 802.3, 4.2.3.3), such a frame is one of
+// the VLAN that the tag names, whether the port carries that or not.
+func (b *builder) refuseCutTag(port uint32) {
+	for _, t := range []uint16{ethTypeCTag, ethTypeSTag} {
+		b.add(Flow{
+			Table: TableVLAN, Priority: 200, Cookie: dropCookie(DropCutTag),
+			Match: Match{InPort: port, VLAN: untagged(), EthType: t},
 		})
 	}
 }

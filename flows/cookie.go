@@ -44,6 +44,7 @@ const (
 	CatUnlearned                     // a source that is not learned
 	CatBypass                        // offloaded: a connection that need not be inspected
 	CatBlock                         // offloaded: a connection that is dropped
+	CatSender                        // a source that may send on its port
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -80,6 +81,7 @@ func Categories() []CategoryInfo {
 		{CatUnlearned, "unlearned", "the source's port is not known, or the source can't be learned: never flooded to trunk ports", "VLAN; 0 in the table learn"},
 		{CatBypass, "bypass", "offloaded: a connection that an engine need not see any more", "SID of the rule, 0 not known"},
 		{CatBlock, "block", "offloaded: a connection that an engine drops", "SID of the rule, 0 not known"},
+		{CatSender, "sender", "a source that may send on a port with port_security", "OpenFlow port"},
 	}
 }
 
@@ -106,12 +108,14 @@ const (
 	DropForward                          // origin and VLAN that lead nowhere
 	DropOwnUnknown                       // frame of the IPS's own to an unknown MAC
 	DropOutput                           // destination MAC behind a port that does not carry the VLAN
+	DropCutTag                           // untagged frame that ends within a tag
+	DropSender                           // source that the port's security does not let send
 )
 
 // DropReasons lists the reasons in order; docs/registers.md is made from it.
 func DropReasons() []DropReason {
 	var all []DropReason
-	for r := DropPort; r <= DropOutput; r++ {
+	for r := DropPort; r <= DropSender; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -136,6 +140,10 @@ func (r DropReason) String() string {
 		return "frame of the IPS to an unknown MAC"
 	case DropOutput:
 		return "destination port does not carry the VLAN"
+	case DropCutTag:
+		return "tag cut short"
+	case DropSender:
+		return "source not known on a port with port_security"
 	}
 	return fmt.Sprintf("reason %d", uint32(r))
 }

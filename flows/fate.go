@@ -33,7 +33,7 @@ type Count struct {
 func (f Flow) Counts() Count {
 	switch f.Cookie.Category() {
 	case CatClassify:
-		if f.Goto == TableAdmit {
+		if f.Goto == TableAdmit || f.Goto == TableSender {
 			return Count{Fate: FrameIn, Origin: f.marks(), Port: f.Cookie.Object()}
 		}
 	case CatPolicy:

@@ -14,7 +14,7 @@ func TestCounts(t *testing.T) {
 		Uplink: Port{"up", 1},
 		Trunks: []Trunk{
 			{Port: Port{"t0", 2}, VLANs: []uint16{0, 10}, Native: 10},
-			{Port: Port{"t1", 3}, VLANs: []uint16{10}},
+			{Port: Port{"t1", 3}, VLANs: []uint16{10}, MACs: []MAC{{2, 0, 0, 0, 0, 2}}, PortSecurity: true},
 		},
 		Local:    Local{Enabled: true, MAC: MAC{2, 0, 0, 0, 0, 1}},
 		EastWest: true,

@@ -38,6 +38,8 @@ type Trunk struct {
 	VLANs  []uint16 // carried VLANs, each once; 0 is the untagged network
 	Native uint16   // VLAN whose frames are untagged on this port; 0 none
 	MACs   []MAC    // addresses known to be behind the port
+
+	PortSecurity bool // only MACs may send
 }
 
 func (t Trunk) carries(v uint16) bool { return slices.Contains(t.VLANs, v) }
@@ -163,6 +165,7 @@ func Build(g Gateway) []Flow {
 	b := builder{Gateway: g}
 	b.survey()
 	b.classify()
+	b.sender()
 	b.admit()
 	b.vlanAdmission()
 	b.steer()
@@ -243,7 +246,7 @@ func (b *builder) survey() {
 	slices.SortFunc(b.vlans, func(x, y vlan) int { return int(x.id) - int(y.id) })
 }
 
-func (b *builder) add(f Flow) { b.flows = append(b.flows, f) }
+func (b *builder) add(fs ...Flow) { b.flows = append(b.flows, fs...) }
 
 // presentTrunks is the trunk ports that are there.
 func (b *builder) presentTrunks() []Trunk {

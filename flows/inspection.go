@@ -228,7 +228,7 @@ func (b *builder) withInnerTag(f Flow) {
 // backOwn takes frames that the IPS itself made: PCP 0, or no tag at all.
 // They are forwarded by destination MAC. One without a tag of its own gets the
 // tag that the port wants; one with a tag of its own can't be of the untagged
-// network.
+// network. One that ends within a tag is refused as in refuseCutTag.
 func (b *builder) backOwn(port uint32, vid Move) {
 	f := Flow{
 		Table: TableReturn, Priority: 100, Cookie: NewCookie(CatReturn, port),
@@ -241,6 +241,9 @@ func (b *builder) backOwn(port uint32, vid Move) {
 		b.add(Flow{
 			Table: TableReturn, Priority: 120, Cookie: dropCookie(DropDoubleTag),
 			Match: Match{InPort: port, VLAN: VLANMatch{Value: tagPresent, Mask: 0xffff}, EthType: inner},
+		}, Flow{
+			Table: TableReturn, Priority: 120, Cookie: dropCookie(DropCutTag),
+			Match: Match{InPort: port, VLAN: untagged(), EthType: inner},
 		})
 	}
 	f.Match.VLAN = untagged()

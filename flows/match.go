@@ -34,6 +34,15 @@ func bitMAC(bit int, set bool) MACMatch {
 	return m
 }
 
+// and matches what both match, of bits that do not overlap.
+func (m MACMatch) and(o MACMatch) MACMatch {
+	for i := range m.Mask {
+		m.Mask[i] |= o.Mask[i]
+		m.Value[i] |= o.Value[i]
+	}
+	return m
+}
+
 const multicastBit = 40
 
 func multicast() MACMatch { return bitMAC(multicastBit, true) }

@@ -81,6 +81,7 @@ func (r random) trunk(i int, port uint16) model.TrunkPort {
 	for n := range r.IntN(3) {
 		t.MACs = append(t.MACs, model.MAC{2, 0, 0, 0, 2, byte(i<<4 | n)})
 	}
+	t.Secure = len(t.MACs) > 0 && r.percent(20)
 	if r.percent(8) {
 		t.Port = 0
 	}
@@ -144,7 +145,7 @@ func gateway(c model.Config) flows.Gateway {
 	for i, t := range c.Trunks {
 		trunk := flows.Trunk{
 			Port:  flows.Port{Name: portName("trunk", i), OFPort: uint32(t.Port)},
-			VLANs: t.VLANs, Native: t.Native,
+			VLANs: t.VLANs, Native: t.Native, PortSecurity: t.Secure,
 		}
 		for _, mac := range t.MACs {
 			trunk.MACs = append(trunk.MACs, flows.MAC(mac))

@@ -204,6 +204,9 @@ func (r random) odd(g *model.Gateway) (uint16, model.Frame) {
 		f.Dst = model.MAC{1, 0x80, 0xc2, 0, 0, byte(r.IntN(16))}
 	}
 	switch n := r.IntN(20); {
+	case n < 2:
+		f.EtherType, f.IP = pick(r, []uint16{0x8100, 0x88a8}), nil // ends within a tag
+		return port, distinct(f)
 	case n < 5:
 	case n < 8:
 		f.Tags = append(f.Tags, r.tag(0))
@@ -321,6 +324,9 @@ func (r random) unasked(g *model.Gateway) (uint16, model.Frame) {
 	}
 	if len(f.Tags) > 0 && r.percent(10) {
 		f.Tags = append(f.Tags, r.tag(r.vlan(g)))
+	}
+	if len(f.Tags) == 0 && r.percent(20) {
+		f.EtherType, f.IP = pick(r, []uint16{0x8100, 0x88a8}), nil
 	}
 	return r.leg(g), distinct(f)
 }

@@ -8,6 +8,7 @@ type Table uint8
 // The tables of the pipeline, in the order in which a frame meets them.
 const (
 	TableClassify Table = 0  // which port: origin into reg0, ingress port into reg1
+	TableSender   Table = 6  // ports with port security: who may send
 	TableAdmit    Table = 10 // reserved multicast stops here
 	TableVLAN     Table = 12 // VLAN admission per port; VLAN into reg2; native VLANs lose their tag
 	TableIngress  Table = 14 // VLANs of several trunk ports: remember the source's port (writes TableSources)
@@ -37,6 +38,7 @@ type TableInfo struct {
 func Tables() []TableInfo {
 	return []TableInfo{
 		{TableClassify, "classify", "origin of the frame by its ingress port: reg0 and reg1"},
+		{TableSender, "sender", "ports with port_security: frames from other than known addresses stop here"},
 		{TableAdmit, "admit", "frames to reserved multicast addresses (01:80:c2:00:00:0x) stop here"},
 		{TableVLAN, "vlan", "VLAN admission by port: reg2; the tag of a VLAN that is untagged on some port is taken off"},
 		{TableIngress, "ingress", "VLANs of several trunk ports: learns the source's port into the table sources"},

@@ -190,6 +190,8 @@ func wire(f model.Frame) []byte {
 	}
 	b = be.AppendUint16(b, f.EtherType)
 	switch {
+	case f.EtherType == 0x8100 || f.EtherType == 0x88a8: // ends within this tag
+		return append(b, 0, 10)
 	case f.IP == nil:
 		return append(b, make([]byte, 46)...)
 	case f.IP.Src.Is4():

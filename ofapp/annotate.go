@@ -249,7 +249,7 @@ func (n annotator) actions(f flows.Flow) string {
 func (n annotator) purpose(c flows.Cookie) string {
 	o := c.Object()
 	switch c.Category() {
-	case flows.CatClassify, flows.CatReturn, flows.CatProbe, flows.CatIngress, flows.CatLearn, flows.CatSeen, flows.CatLearned, flows.CatStatic:
+	case flows.CatClassify, flows.CatReturn, flows.CatProbe, flows.CatIngress, flows.CatLearn, flows.CatSeen, flows.CatLearned, flows.CatStatic, flows.CatSender:
 		return fmt.Sprintf("%s: %s", meaning(c), n.port(o))
 	case flows.CatVLAN:
 		port := o >> 12

@@ -35,6 +35,7 @@ func gateway(cfg *config.Config, br *ovsdb.Bridge, up map[string]bool) (flows.Ga
 		g.Trunks = append(g.Trunks, w.trunk(t))
 	}
 	w.dropContested(g.Trunks)
+	w.nobodyMaySend(g.Trunks)
 	for _, at := range cfg.Inspection.Attachments {
 		g.Attachments = append(g.Attachments, flows.Attachment{
 			Name: at.Name, Up: up[at.Name], Legs: w.legs(at), StackLane: at.Kind == config.KindSuricata, Weight: at.Weight,
@@ -98,7 +99,7 @@ func (w *portLookup) localMAC() flows.MAC {
 }
 
 func (w *portLookup) trunk(t config.Trunk) flows.Trunk {
-	out := flows.Trunk{Port: w.port(t.Port), VLANs: t.VLANs, Native: t.NativeVLAN}
+	out := flows.Trunk{Port: w.port(t.Port), VLANs: t.VLANs, Native: t.NativeVLAN, PortSecurity: t.PortSecurity}
 	for _, m := range t.MACs {
 		out.MACs = append(out.MACs, flows.MAC(m))
 	}
@@ -145,6 +146,15 @@ func (w *portLookup) dropContested(trunks []flows.Trunk) {
 			kept = append(kept, m)
 		}
 		t.MACs = kept
+	}
+}
+
+// nobodyMaySend names ports with port security whose addresses nobody has told.
+func (w *portLookup) nobodyMaySend(trunks []flows.Trunk) {
+	for _, t := range trunks {
+		if t.PortSecurity && len(t.MACs) == 0 && w.bridge != nil {
+			w.fault("port %s: port_security, and no address of it is known: nothing may send there; list them in trunks[].macs or set external_ids:attached-mac", t.Name)
+		}
 	}
 }
 

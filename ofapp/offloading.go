@@ -123,7 +123,7 @@ func offloadOfMatch(m openflow.Match, c flows.Cookie) (o flows.Offload, ok bool)
 	if c.Category() == flows.CatBlock {
 		o.Verdict = flows.BlockConnection
 	}
-	return o, hasVLAN && hasTuple && mask == 0xfff && c.Offloaded()
+	return o, hasVLAN && hasTuple && mask == 0xfff && vlan <= 0xfff && c.Offloaded()
 }
 
 // offloadGone hears that the switch has let go of an offload's flow. Those that

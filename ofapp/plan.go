@@ -187,6 +187,16 @@ func (p planner) touched(c change, groups bool) (string, []uint16) {
 	return "none", list
 }
 
+// carried lists the VLANs that a trunk port carries, before or after.
+func (p planner) carried(port uint32) (vlans []uint16) {
+	for _, t := range slices.Concat(p.now.Trunks, p.then.Trunks) {
+		if t.OFPort == port {
+			vlans = append(vlans, t.VLANs...)
+		}
+	}
+	return vlans
+}
+
 // vlansOf tells the VLANs whose frames can meet a flow; every means that it
 // can't be narrowed to some.
 func (p planner) vlansOf(k flowKey) (vlans []uint16, every bool) {
@@ -196,6 +206,9 @@ func (p planner) vlansOf(k flowKey) (vlans []uint16, every bool) {
 	}
 	if v, mask, ok := match.RegValue(int(flows.Reg2)); ok && mask&0xfff == 0xfff {
 		return []uint16{uint16(v & 0xfff)}, false
+	}
+	if port, ok := match.InPortValue(); ok && flows.Table(k.table) == flows.TableSender {
+		return p.carried(port), false
 	}
 	ck := p.cookie(k)
 	if !ck.Ours() {

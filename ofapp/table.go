@@ -90,11 +90,18 @@ type held struct {
 	counted    counted
 }
 
+// maxDump bounds what a switch can have us keep: forwarding.mac_limit allows a
+// million addresses in each of two tables.
+const maxDump = 3_000_000
+
 // dump reads all flows of the switch.
 func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms) (held, error) {
 	h := held{flows: flowTable{}, counted: newCounted(), dispatched: dispatched{back: map[uint32]uint64{}}}
 	now := time.Now()
 	err := conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
+		if len(h.flows)+len(h.learned)+len(h.offload) >= maxDump {
+			return fmt.Errorf("the switch has more than %d flows", maxDump)
+		}
 		k := flowKey{s.Table, s.Priority, string(s.Match)}
 		c := flows.Cookie(s.Cookie)
 		h.counted.take(k, c, &s)

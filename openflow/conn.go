@@ -64,7 +64,8 @@ type Conn struct {
 	echoes   chan []byte // echo replies, which must not wait behind a full out
 	events   chan Event
 	dropped  atomic.Uint64
-	received atomic.Int64 // time of the last message, in Unix nanoseconds
+	ignored  atomic.Uint64 // malformed messages
+	received atomic.Int64  // time of the last message, in Unix nanoseconds
 
 	mu      sync.Mutex
 	calls   []*call // waiting for answers; few at any time
@@ -172,7 +173,7 @@ func (c *Conn) dispatch(m message) {
 		return
 	}
 	if e, ok, err := decodeEvent(m); err != nil {
-		c.log.WithError(err).WithField("type", m.typ).Warn("ignored a malformed message from the switch")
+		c.ignoreMalformed(m, err)
 		return
 	} else if ok {
 		c.queueEvent(e)
@@ -185,13 +186,24 @@ func (c *Conn) dispatch(m message) {
 	if m.typ == typeError {
 		e, err := decodeError(m)
 		if err != nil {
-			c.log.WithError(err).Warn("ignored a malformed error message from the switch")
+			c.ignoreMalformed(m, err)
 			return
 		}
 		c.queueEvent(Error{Err: e})
 		return
 	}
 	c.log.WithFields(logrus.Fields{"type": m.typ, "xid": m.xid}).Debug("ignored a message that nobody waits for")
+}
+
+// ignoreMalformed tells of the first malformed message of the connection; a
+// switch that sends no others must not fill the log.
+func (c *Conn) ignoreMalformed(m message, err error) {
+	log := c.log.WithError(err).WithField("type", m.typ)
+	if n := c.ignored.Add(1); n > 1 {
+		log.WithField("number", n).Debug("ignored a malformed message from the switch")
+		return
+	}
+	log.Warn("ignored a malformed message from the switch; more of them are told at the level debug only")
 }
 
 // answerEcho queues the reply with the request's xid and payload, both of which

@@ -203,16 +203,21 @@ func (m Match) FiveTuple() (proto uint8, src, dst netip.AddrPort, ok bool) {
 	default:
 		return 0, src, dst, false
 	}
-	addrs := [2]uint8{oxmIPv4Src, oxmIPv4Dst}
-	if _, six := m.get(ClassOXM, oxmIPv6Src); six {
-		addrs = [2]uint8{oxmIPv6Src, oxmIPv6Dst}
+	ethType, _ := m.get(ClassOXM, oxmEthType)
+	addrs, length := [2]uint8{oxmIPv4Src, oxmIPv4Dst}, 4
+	switch string(ethType.Value) {
+	case "\x08\x00":
+	case "\x86\xdd":
+		addrs, length = [2]uint8{oxmIPv6Src, oxmIPv6Dst}, 16
+	default:
+		return 0, src, dst, false
 	}
 	var ends [2]netip.AddrPort
 	for i := range ends {
 		a, okAddr := m.get(ClassOXM, addrs[i])
 		port, okPort := m.get(ClassOXM, ports[i])
 		addr, okSlice := netip.AddrFromSlice(a.Value)
-		if !okAddr || !okPort || !okSlice || a.Mask != nil || port.Mask != nil || len(port.Value) != 2 {
+		if !okAddr || !okPort || !okSlice || len(a.Value) != length || a.Mask != nil || port.Mask != nil || len(port.Value) != 2 {
 			return 0, src, dst, false
 		}
 		ends[i] = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port.Value))

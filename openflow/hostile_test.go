@@ -3,6 +3,7 @@
 package openflow
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"ofcontroller/openflow/oftest"
 )
@@ -358,5 +361,82 @@ func TestEchoFlood(t *testing.T) {
 	c := dialFake(t, s, Options{WriteTimeout: 100 * time.Millisecond})
 	if _, err := c.Ports(testContext(t)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAsyncFloods sends what a switch may say unasked, more than anybody takes:
+// the queue keeps its length, the log stays short, and answers come through.
+func TestAsyncFloods(t *testing.T) {
+	const flood = 10000
+	for name, m := range map[string]oftest.Message{
+		"flow-removed":           {Type: oftest.FlowRemoved, Body: append(make([]byte, 40), 0, 1, 0, 4, 0, 0, 0, 0)},
+		"port-status":            {Type: oftest.PortStatus, Body: make([]byte, 72)},
+		"errors nobody asked":    {Type: oftest.Error, XID: 0x7fffffff, Body: make([]byte, 68)},
+		"malformed flow-removed": {Type: oftest.FlowRemoved, Body: make([]byte, 39)},
+		"malformed packet-in":    {Type: oftest.PacketIn, Body: make([]byte, 3)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var armed atomic.Bool
+			s := oftest.Start(t, on(oftest.Barrier, func(p *oftest.Peer, b oftest.Message) error {
+				for range flood {
+					if !armed.Load() {
+						break
+					}
+					if err := p.Send(m); err != nil {
+						return err
+					}
+				}
+				return oftest.Polite(p, b)
+			}))
+			var log bytes.Buffer
+			logger := logrus.New()
+			logger.SetOutput(&log)
+			c := dialFake(t, s, Options{EventQueue: 64, Log: logger})
+			armed.Store(true)
+			if err := c.Barrier(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(c.Events()); n > 64 {
+				t.Errorf("%d events wait", n)
+			}
+			if held := uint64(len(c.Events())); held > 0 && c.Dropped() != flood-held || held == 0 && c.ignored.Load() != flood {
+				t.Errorf("%d wait, %d dropped, %d ignored, of %d", held, c.Dropped(), c.ignored.Load(), flood)
+			}
+			_ = c.Close()
+			if n := bytes.Count(log.Bytes(), []byte("\n")); n > 1 {
+				t.Errorf("%d lines of log", n)
+			}
+		})
+	}
+}
+
+// TestNeverAnswers is about a switch that is alive, echoes and all, but answers
+// no call: each ends with its context, and leaves nothing behind.
+func TestNeverAnswers(t *testing.T) {
+	var mute atomic.Bool
+	s := oftest.Start(t, func(p *oftest.Peer, m oftest.Message) error {
+		if mute.Load() && m.Type != oftest.EchoRequest {
+			return p.Send(oftest.Message{Type: oftest.EchoRequest})
+		}
+		return oftest.Polite(p, m)
+	})
+	c := dialFake(t, s, Options{})
+	mute.Store(true)
+	for range 100 {
+		ctx, cancel := context.WithTimeout(testContext(t), 5*time.Millisecond)
+		if err := c.Barrier(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("barrier: %v", err)
+		}
+		cancel()
+	}
+	c.mu.Lock()
+	left := len(c.calls)
+	c.mu.Unlock()
+	if left != 0 {
+		t.Errorf("%d calls are left behind", left)
+	}
+	mute.Store(false)
+	if err := c.Barrier(testContext(t)); err != nil {
+		t.Errorf("after the switch answers again: %v", err)
 	}
 }

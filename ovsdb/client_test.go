@@ -276,6 +276,13 @@ func TestPeersThatAreNoDatabase(t *testing.T) {
 		"wrong type":      `{"id":1,"result":42,"error":null}`,
 		"other databases": `{"id":1,"result":["OVN_Southbound"],"error":null}`,
 		"empty schema":    `{"id":1,"result":["Open_vSwitch"],"error":null}{"id":2,"result":{},"error":null}`,
+		"truncated":       `{"id":1,"result":["Open_vSw`,
+		"nested deeply":   strings.Repeat("[", 1<<20),
+		"long string":     `{"id":1,"result":["` + strings.Repeat("x", 8<<20),
+		"bad UTF-8":       "{\"id\":1,\"result\":[\"\xff\xfe\"],\"error\":null}",
+		"null result":     `{"id":1,"result":null,"error":null}`,
+		"foreign id":      `{"id":"x","result":["Open_vSwitch"],"error":null}`,
+		"odd schema":      `{"id":1,"result":["Open_vSwitch"],"error":null}{"id":2,"result":{"name":"Open_vSwitch","version":"x","tables":{"Bridge":{"columns":{"name":{"type":{"key":7}}}}}},"error":null}`,
 		"update too soon": `{"id":null,"method":"update2","params":[["x"],{"Bridge":{}}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,9 +6,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"os"
 	"os/exec"
@@ -185,6 +187,51 @@ func TestVerifyChain(t *testing.T) {
 			err := verifyChain(test.chain, roots)
 			if (err == nil) != (test.want == "") || (err != nil && !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestOldTLS meets a server that speaks TLS 1.1 at best, and one that speaks 1.2.
+func TestOldTLS(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir, "ca")
+	serverCert, serverKey := ca.issue("server", x509.ExtKeyUsageServerAuth)
+	clientCert, clientKey := ca.issue("client", x509.ExtKeyUsageClientAuth)
+	config, err := TLSConfig(clientCert, clientKey, dir+"/ca.pem")
+	ca.check(err)
+	pair, err := tls.LoadX509KeyPair(serverCert, serverKey)
+	ca.check(err)
+	for version, want := range map[uint16]string{tls.VersionTLS11: "protocol version", tls.VersionTLS12: "", tls.VersionTLS13: ""} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			// The client's certificate is asked for, and must be of the CA.
+			pool := x509.NewCertPool()
+			pool.AddCert(ca.certificate)
+			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+				Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: version,
+				ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
+			})
+			ca.check(err)
+			defer l.Close()
+			served := make(chan error, 1)
+			go func() {
+				conn, err := l.Accept()
+				if err == nil {
+					_, err = conn.Write([]byte("x")) // after the handshake
+					_ = conn.Close()
+				}
+				served <- err
+			}()
+			conn, err := tls.Dial("tcp", l.Addr().String(), config)
+			if err == nil {
+				_, err = io.ReadFull(conn, make([]byte, 1))
+				_ = conn.Close()
+			}
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("client: %v, want %q", err, want)
+			}
+			if err := <-served; (err == nil) != (want == "") {
+				t.Errorf("server: %v", err)
 			}
 		})
 	}

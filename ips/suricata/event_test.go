@@ -3,15 +3,21 @@
 package suricata
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 // recorded gives an event that Suricata 7.0.10 has sent.
@@ -170,5 +176,69 @@ func TestHostileEvents(t *testing.T) {
 	<-done
 	if st := a.Status(); st.Events != 1 || st.EventsDropped != uint64(len(sent)-1) {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestEventFlood sends datagrams as fast as the socket takes them, most of them
+// nothing: what is good among them comes through, and the log stays short.
+func TestEventFlood(t *testing.T) {
+	const flood = 20000
+	var log bytes.Buffer
+	logger := logrus.New()
+	logger.SetOutput(&log)
+	got := 0
+	a, err := New(Options{Name: "test", Dir: shortDir(t), Log: logger, OnEvent: func(Event) { got++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.receive(c)
+	}()
+	to, err := net.Dial("unixgram", a.path(eventSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := recorded(t, "alert-22.json")
+	bad := [][]byte{{}, []byte("{"), []byte(strings.Repeat("[", 20000)), []byte(`{"event_type":"alert","alert":{"signature_id":-1}}`), make([]byte, 60000)}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range flood {
+		b := good
+		if i%10 != 0 {
+			b = bad[i%len(bad)]
+		}
+		_, err := to.Write(b)
+		for errors.Is(err, syscall.EAGAIN) && t.Context().Err() == nil { // the socket is full
+			runtime.Gosched()
+			_, err = to.Write(b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := func() bool { st := a.Status(); return st.Events+st.EventsDropped == flood }
+	for end := time.Now().Add(20 * time.Second); !last() && time.Now().Before(end); {
+		runtime.Gosched()
+	}
+	_ = to.Close()
+	_ = c.Close()
+	<-done
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if st := a.Status(); got != flood/10 || st.EventsDropped != flood-flood/10 {
+		t.Errorf("%d events, status %+v", got, st)
+	}
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+		t.Errorf("%d KiB more are in use", grown>>10)
+	}
+	if n := bytes.Count(log.Bytes(), []byte("\n")); n > 1 {
+		t.Errorf("%d lines of log: %s", n, log.Bytes())
 	}
 }

@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -270,4 +272,92 @@ func TestWaiters(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Serve: %v", err)
 	}
+}
+
+// hostileRequests are whole requests that ask for too much of a decoder.
+func hostileRequests() map[string]string {
+	return map[string]string{
+		"nested deeply":     `{"id":1,"method":"echo","params":` + strings.Repeat("[", 500_000) + strings.Repeat("]", 500_000) + `}`,
+		"nested in the id":  `{"id":` + strings.Repeat("[", 400_000) + strings.Repeat("]", 400_000) + `,"method":"echo","params":[]}`,
+		"many arguments":    `{"id":1,"method":"nosuch","params":["` + strings.Repeat(`","`, 340_000) + `"]}`,
+		"many keys":         `{` + strings.Repeat(`"k":0,`, 170_000) + `"id":1,"method":"echo","params":[]}`,
+		"one long number":   `{"id":` + strings.Repeat("9", 1_000_000) + `,"method":"echo","params":[]}`,
+		"escapes":           `{"id":1,"method":"` + strings.Repeat(`\u0000`, 170_000) + `","params":[]}`,
+		"keys of any case":  `{"ID":1,"METHOD":"echo","Params":["x"]}`,
+		"a method of bytes": "{\"id\":1,\"method\":\"\xff\xfe\",\"params\":[]}",
+	}
+}
+
+// TestHostileRequests has all of them at once, many times, and drips one byte by
+// byte meanwhile: others are served, and memory comes back.
+func TestHostileRequests(t *testing.T) {
+	path := serve(t)
+	drip, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer drip.Close()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 3 {
+		for name, text := range hostileRequests() {
+			if _, err := drip.Write([]byte("[")); err != nil && !errors.Is(err, syscall.EPIPE) {
+				t.Fatal(err)
+			}
+			c, err := net.Dial("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			_, _ = io.WriteString(c, text) // it may be refused half-way
+			if _, err := io.CopyN(io.Discard, c, 1); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s: neither answered nor refused", name)
+			}
+			c.Close()
+			if got, err := Call(t.Context(), path, "echo", "still here"); err != nil || got != "still here\n" {
+				t.Errorf("after %s: %q, %v", name, got, err)
+			}
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+		t.Errorf("%d KiB more are in use", grown>>10)
+	}
+}
+
+// FuzzRequest sends any bytes as a client: the connection is answered, or closed,
+// and the server lives.
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte(`{"id":1,"method":"echo","params":["a"]}`))
+	f.Add([]byte(`{"id":null,"method":"list-commands","params":[]}{"id":2}`))
+	f.Add([]byte(`[{"id":1}]`))
+	f.Add([]byte(`{"id":1,"method":"echo","params":[{}]}`))
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	s := &Server{log: log, methods: map[string]Method{
+		"echo": {Call: func(_ context.Context, args []string) (string, error) { return strings.Join(args, " "), nil }},
+		"soon": {Waits: func([]string) bool { return true }, Call: func(context.Context, []string) (string, error) { return "", nil }},
+	}, slots: make(chan struct{}, maxClients), waiters: make(chan struct{}, maxWaiters)}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		client, server := net.Pipe()
+		done := make(chan struct{})
+		go func() { defer close(done); s.client(t.Context(), server) }()
+		go func() { _, _ = client.Write(b); _, _ = client.Write([]byte("\x00")) }() // which no request begins with
+		for dec := json.NewDecoder(client); ; {
+			var out response
+			if err := dec.Decode(&out); err != nil {
+				if !errors.Is(err, io.EOF) {
+					t.Errorf("answer: %v", err)
+				}
+				break
+			}
+			if (out.Result == nil) == (out.Error == nil) {
+				t.Errorf("neither result nor error, or both: %+v", out)
+			}
+		}
+		client.Close()
+		<-done
+	})
 }

@@ -191,10 +191,26 @@ func TestHostileClients(t *testing.T) {
 	if answer, err := io.ReadAll(long); !strings.HasPrefix(string(answer), "HTTP/1.1 431") {
 		t.Errorf("a header of %d bytes: %q, %v", 2*maxHeader, answer, err)
 	}
+	// A header byte by byte: the connection ends, however busy it looks.
+	slow, dripping := open[3], make(chan struct{})
+	go func() {
+		defer close(dripping)
+		for {
+			if _, err := io.WriteString(slow, "x"); err != nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond) // the pace of the drip
+		}
+	}()
 	silent := open[2]
 	_ = silent.SetReadDeadline(time.Now().Add(3 * headerTimeout))
 	if _, err := silent.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("a silent client keeps its connection")
+	}
+	select {
+	case <-dripping:
+	case <-time.After(3 * headerTimeout):
+		t.Error("a client whose header never ends keeps its connection")
 	}
 }
 

@@ -92,7 +92,7 @@ func (e *explainer) ours(r *Rule, c flows.Cookie) {
 		e.forward(r, object)
 	case flows.CatDrop:
 		e.drop(r, flows.DropReason(object))
-	case flows.CatAdmit, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput:
+	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput:
 	default:
 		e.step(r, "flow", "%s", meaning(c))
 	}
@@ -204,6 +204,10 @@ func (e *explainer) drop(r *Rule, reason flows.DropReason) {
 		e.stop(r, "%s", e.notCarried())
 	case flows.DropDoubleTag:
 		e.stop(r, "a further tag inside: in a VLAN that is untagged on some port, or behind VLAN 0, such frames are refused")
+	case flows.DropSender:
+		e.stop(r, "%s is not known behind %s, and its port_security lets known addresses send only", e.frame.Src, e.in.Name)
+	case flows.DropCutTag:
+		e.stop(r, "the frame ends within a tag: filled up on its way it could be taken for one of another VLAN")
 	case flows.DropOutput:
 		e.stop(r, "the port of %s does not carry VLAN %d", e.frame.Dst, e.vlan)
 	case flows.DropOwnUnknown:

@@ -84,6 +84,9 @@ func (g *Gateway) admit(port uint16, f Frame) (transit, string) {
 	default:
 		return t, whyNotOurPort
 	}
+	if trunk >= 0 && t.origin == Trunk && g.Trunks[trunk].Secure && !slices.Contains(g.Trunks[trunk].MACs, f.Src) {
+		return t, whySender
+	}
 	if f.Dst.reserved() {
 		return t, whyReserved
 	}
@@ -103,6 +106,8 @@ func (g *Gateway) admit(port uint16, f Frame) (transit, string) {
 		return t, whyForeignVLAN
 	case t.origin == Uplink && !g.carried(t.vlan):
 		return t, whyNobodysVLAN
+	case !tagged && f.cut():
+		return t, whyCutTag
 	case (priority || g.native(t.vlan)) && len(f.Tags) > 1:
 		return t, whyHopping
 	case g.native(t.vlan):

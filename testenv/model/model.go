@@ -12,8 +12,11 @@ import (
 // LocalPort is OFPP_LOCAL, the bridge's own port, in its 16-bit form.
 const LocalPort uint16 = 0xfffe
 
-// TPID of the tags that the gateway itself writes.
-const tpidC uint16 = 0x8100
+// TPIDs: of the tags that the gateway itself writes, and of service tags.
+const (
+	tpidC uint16 = 0x8100
+	tpidS uint16 = 0x88a8
+)
 
 // MAC is an Ethernet address.
 type MAC [6]byte
@@ -58,6 +61,9 @@ type Frame struct {
 	EtherType uint16 // of what follows the tags; below 0x600 it is a length
 	IP        *IP    // set for IPv4 and IPv6
 }
+
+// cut tells whether the frame ends within a tag, which is not among its tags.
+func (f Frame) cut() bool { return f.EtherType == tpidC || f.EtherType == tpidS }
 
 // IP is the head of an IP packet that is not a later fragment.
 type IP struct {
@@ -105,6 +111,7 @@ type TrunkPort struct {
 	VLANs  []uint16
 	Native uint16 // 0 none
 	MACs   []MAC
+	Secure bool // only MACs may send
 }
 
 // Host is the host's own socket layer behind [LocalPort].

@@ -10,6 +10,9 @@ import (
 // back takes a frame from a leg of an attachment.
 func (g *Gateway) back(leg Leg, f Frame) Verdict {
 	if len(f.Tags) == 0 {
+		if f.cut() {
+			return drop(whyCutTag)
+		}
 		return g.own(transit{Frame: f})
 	}
 	carrier := f.Tags[0]

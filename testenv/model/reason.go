@@ -10,6 +10,8 @@ const (
 	whyForeignVLAN       = "VLAN not on this port"
 	whyNobodysVLAN       = "VLAN that no port carries"
 	whyHopping           = "tag behind the tag of a native VLAN"
+	whyCutTag            = "ends within a tag"
+	whySender            = "source not known on a port with port security"
 	whyPolicyDrop        = "policy: drop"
 	whyBlocked           = "offload: blocked connection"
 	whyInspected         = "inspect"
@@ -42,6 +44,8 @@ func Reasons() []string {
 		whyForeignVLAN,
 		whyNobodysVLAN,
 		whyHopping,
+		whyCutTag,
+		whySender,
 		whyPolicyDrop,
 		whyBlocked,
 		whyInspected,
