@@ -24,6 +24,8 @@ missing=()
 have ovs-vswitchd && have ovsdb-server && have ovs-ofctl && [ -e /usr/share/openvswitch/vswitch.ovsschema ] || missing+=(openvswitch-switch)
 have ip || missing+=(iproute2)
 have nsenter || missing+=(util-linux)
+for tool in ethtool curl python3; do have $tool || missing+=("$tool"); done # docs/quick-start.md, which a test follows
+have ping || missing+=(iputils-ping)
 have gcc || missing+=(gcc) # the race detector
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates) # for Go modules
@@ -34,7 +36,6 @@ if wants kernel; then
   have modprobe || missing+=(kmod)
 fi
 if wants browser && ! have chromium; then missing+=(chromium); fi
-if ! go_is_new && ! have curl; then missing+=(curl); fi
 
 if [ ${#missing[@]} -gt 0 ]; then
   if ! have apt-get; then
