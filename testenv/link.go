@@ -91,7 +91,13 @@ func muteStack(name string) error {
 
 // offloadsOff turns checksum and segmentation offloads of a link off (ethtool -K).
 // It acts in the calling thread's namespace.
-func offloadsOff(name string) error {
+func offloadsOff(name string) error { return setOffloads(name, 0) }
+
+// offloadsOn turns them on, as veth devices and LOCAL have them by default. GRO
+// is among them: segments that come in are joined again.
+func offloadsOn(name string) error { return setOffloads(name, 1) }
+
+func setOffloads(name string, value uint32) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket for ethtool: %w", err)
@@ -101,14 +107,14 @@ func offloadsOff(name string) error {
 		name string
 		cmd  uint32
 	}{
+		{"tx checksum", unix.ETHTOOL_STXCSUM}, // first: TSO goes with it
 		{"tso", unix.ETHTOOL_STSO},
 		{"gso", unix.ETHTOOL_SGSO},
 		{"gro", unix.ETHTOOL_SGRO},
-		{"tx checksum", unix.ETHTOOL_STXCSUM},
 	} {
-		err := setFeature(fd, name, feature.cmd, 0)
+		err := setFeature(fd, name, feature.cmd, value)
 		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) { // a link without the feature is fine
-			return fmt.Errorf("link %s: %s off: %w", name, feature.name, err)
+			return fmt.Errorf("link %s: set %s to %d: %w", name, feature.name, value, err)
 		}
 	}
 	return nil

@@ -46,10 +46,12 @@ func TestKernelDatapath(t *testing.T) {
 	var bins []Binary
 	for _, pkg := range []string{"ofapp", "flows"} {
 		b := Binary{Package: pkg, Path: filepath.Join(dir, pkg+".test"), Dir: filepath.Join(module, pkg), Args: []string{"-test.v", "-test.timeout=15m"}}
-		if *only != "" {
-			b.Args = append(b.Args, "-test.run='"+*only+"'")
+		run := *only
+		if run == "" {
+			run = pattern(pkg)
 		}
-		build(t, "test", "-c", "-o", b.Path, "ofcontroller/"+pkg)
+		b.Args = append(b.Args, "-test.run='"+run+"'")
+		build(t, "test", "-tags", "kernel", "-c", "-o", b.Path, "ofcontroller/"+pkg)
 		bins = append(bins, b)
 	}
 	r := &report{t: t}
@@ -83,7 +85,7 @@ type report struct {
 	passed int
 }
 
-var result = regexp.MustCompile(`^\s*--- (PASS|FAIL): (\S+) \(`)
+var result = regexp.MustCompile(`^\s*--- (PASS|FAIL): (\S+) \((\S+)\)`)
 
 func (r *report) line(line string) {
 	m := result.FindStringSubmatch(line)
@@ -92,6 +94,7 @@ func (r *report) line(line string) {
 		return
 	}
 	r.t.Run(m[2], func(t *testing.T) {
+		t.Logf("%s after %s in the guest", m[1], m[3])
 		if m[1] == "FAIL" {
 			t.Fail()
 		}
