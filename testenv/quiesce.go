@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,8 @@ func (e *Env) Sync(timeout time.Duration) error {
 //   - The queue of a LOCAL device: the switch reads each of its ports once per
 //     turn of its main loop, so one turn moves the device's counters.
 //   - The switch itself: it reads, decides and sends within one turn of that loop.
+//   - With the kernel datapath, the queue of packets for user space and the
+//     threads that take them from there: see upcallsDone.
 //   - The hands of a port's goroutine, an IPS's script or a host's tag shim.
 //
 // A turn of the main loop has passed when a new connection to the control socket
@@ -171,7 +174,67 @@ func (e *Env) queuesEmpty() (bool, error) {
 			return false, nil
 		}
 	}
+	if e.datapath != "system" {
+		return true, nil
+	}
+	return e.upcallsDone()
+}
+
+// pollAMD64 is poll(2), which other architectures do not have.
+const pollAMD64 = "7"
+
+// upcallsDone tells whether no packet is on its way from the kernel datapath
+// through ovs-vswitchd: the receive queues of the generic netlink sockets are
+// empty, and every handler thread, which reads them and sends the packets on
+// before it looks again, waits for more.
+func (e *Env) upcallsDone() (bool, error) {
+	queued, err := e.ns.queuedNetlink()
+	if err != nil || queued > 0 {
+		return false, err
+	}
+	if !e.vswitchd.running() {
+		return true, nil
+	}
+	tasks := fmt.Sprintf("/proc/%d/task", e.vswitchd.cmd.Process.Pid)
+	threads, err := os.ReadDir(tasks)
+	if err != nil {
+		return false, fmt.Errorf("threads of ovs-vswitchd: %w", err)
+	}
+	for _, thread := range threads {
+		name, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "comm"))
+		if err != nil || !strings.HasPrefix(string(name), "handler") {
+			continue // a thread that has ended handles nothing
+		}
+		// "running", or the number of the system call that it sleeps in (proc(5)).
+		call, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "syscall"))
+		if err != nil {
+			return false, fmt.Errorf("handler thread of ovs-vswitchd: %w", err)
+		}
+		number, _, _ := strings.Cut(string(call), " ")
+		if number != pollAMD64 && number != strconv.Itoa(unix.SYS_PPOLL) {
+			return false, nil
+		}
+	}
 	return true, nil
+}
+
+// queuedNetlink is how many bytes wait in the namespace's generic netlink
+// sockets.
+func (n *namespace) queuedNetlink() (bytes uint64, err error) {
+	err = n.do(func() error {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/net/netlink", unix.Gettid()))
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			if len(fields) <= netlinkRmem || fields[netlinkProtocol] != strconv.Itoa(unix.NETLINK_GENERIC) {
+				continue
+			}
+			if n, err := strconv.ParseUint(fields[netlinkRmem], 10, 64); err == nil {
+				bytes += n
+			}
+		}
+		return err
+	})
+	return bytes, err
 }
 
 // awaitRead waits until the switch has read what was sent to it by veth.
@@ -203,11 +266,15 @@ func (n *namespace) queued() (bytes uint64, err error) {
 
 // Columns, counted from 0. softnet_stat has one line per CPU in hexadecimal
 // (net/core/net-procfs.c, softnet_seq_show), packet a heading and one line per
-// socket (net/packet/af_packet.c, packet_seq_show).
+// socket (net/packet/af_packet.c, packet_seq_show), and so has netlink
+// (net/netlink/af_netlink.c, netlink_native_seq_show).
 const (
 	softnetInput   = 13
 	softnetProcess = 14
 	packetRmem     = 6
+
+	netlinkProtocol = 1
+	netlinkRmem     = 4
 )
 
 // sumColumns adds up columns of a table in /proc. Words that are no number, as in

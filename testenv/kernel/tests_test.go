@@ -16,17 +16,19 @@ import "strings"
 var guestTests = map[string][]string{
 	"ofapp": {
 		// Every row of the table of docs/architecture.md, for all kinds of attachment.
-		"TestWay", "TestEastWest", "TestMACs", "TestMACLimit", "TestPolicy", "TestVLANLimit", "TestCounters",
+		"TestWay", "TestEastWest", "TestMACs", "TestMACLimit", "TestPolicy", "TestVLANLimit", "TestCounters", "TestBrokenCarrier",
 		"TestEmbedded", "TestSuricata", "TestOwnFrames",
 		// Restarts, ports that come and go, reloads, repairs.
-		"TestRestart", "TestEmbeddedRestart", "TestSwitchRestart", "TestDatabaseRestart", "TestPorts", "TestCreate",
-		"TestTakeOver", "TestPortElsewhere", "TestReload", "TestRepair",
+		"TestRestart", "TestEmbeddedRestart", "TestSwitchRestart", "TestSwitchRestartLoss", "TestDatabaseRestart",
+		"TestPorts", "TestReload", "TestRepair",
 		// The failure policy, failover, shares of several attachments.
-		"TestFailurePolicy", "TestFailureByLine", "TestDeadLink", "TestShare",
+		"TestFailurePolicy", "TestDeadLink", "TestShare",
 		// Health: lost kinds of frames, hold-down, silence, meters, which the kernel has of its own.
-		"TestDegraded", "TestHoldDown", "TestSilence", "TestSilenceOfOne", "TestMeterDeleted", "TestProbeStorm",
+		"TestDegraded", "TestHoldDown", "TestSilence", "TestMeterDeleted", "TestProbeStorm", "TestBadLink",
 		// Verdicts carried out by the switch.
-		"TestOffload", "TestOffloadPolicy", "TestOffloadRestart",
+		"TestOffload", "TestOffloadRestart",
+		// Segmentation and checksum offload of the end hosts.
+		"TestSegments",
 		// Few datapath flows.
 		"TestFewDatapathFlows",
 	},
