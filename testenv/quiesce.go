@@ -87,8 +87,8 @@ func (e *Env) quiet(ctx context.Context, ports []*Port) (bool, error) {
 		if _, err := unixctl(ctx, e.switchSocket(), "version"); err != nil {
 			return false, err
 		}
-		if e.outOfSight() {
-			timer := time.NewTimer(settleTime / 2)
+		if d := e.outOfSight(); d > 0 {
+			timer := time.NewTimer(d / 2)
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
@@ -104,12 +104,19 @@ func (e *Env) quiet(ctx context.Context, ports []*Port) (bool, error) {
 	return before == after, err
 }
 
-// outOfSight reports whether frames can be where no queue or counter shows them.
-func (e *Env) outOfSight() bool {
+// outOfSight is how long nothing may move, because frames can be where no queue
+// or counter shows them; 0: there is no such place. An engine takes longer on a
+// slow machine.
+func (e *Env) outOfSight() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.datapath == "system" || e.opaque ||
-		slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.process.running() })
+	if e.opaque || slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.engine.Load() && c.process.running() }) {
+		return Scaled(settleTime)
+	}
+	if e.datapath == "system" || slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.process.running() }) {
+		return settleTime
+	}
+	return 0
 }
 
 // Opaque says that frames can be in an engine that no controller of this
@@ -155,7 +162,7 @@ func (e *Env) allPorts() []*Port {
 // queuesEmpty looks at the sockets first and at the goroutines that read them
 // after: a goroutine says that it is busy before it takes a frame off the queue.
 func (e *Env) queuesEmpty() (bool, error) {
-	backlog, err := sumColumns("/proc/net/softnet_stat", 16, softnetInput, softnetProcess)
+	backlog, err := sumColumns("/proc/net/softnet_stat", 16, softnetBacklog)
 	if err != nil || backlog > 0 {
 		return false, err
 	}
@@ -269,8 +276,7 @@ func (n *namespace) queued() (bytes uint64, err error) {
 // socket (net/packet/af_packet.c, packet_seq_show), and so has netlink
 // (net/netlink/af_netlink.c, netlink_native_seq_show).
 const (
-	softnetInput   = 13
-	softnetProcess = 14
+	softnetBacklog = 11
 	packetRmem     = 6
 
 	netlinkProtocol = 1

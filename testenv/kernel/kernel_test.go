@@ -16,7 +16,10 @@ import (
 	"time"
 )
 
-var only = flag.String("only", "", "run only the tests in the guest whose names match this")
+var (
+	only  = flag.String("only", "", "run only the tests in the guest whose names match this")
+	suite = flag.String("suite", "", "take the kernel from this suite of apt's sources, such as bookworm-backports")
+)
 
 // bootLimit bounds the whole run in the guest.
 const bootLimit = 20 * time.Minute
@@ -26,7 +29,7 @@ const bootLimit = 20 * time.Minute
 func TestKernelDatapath(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
 	defer cancel()
-	im, err := Prepare(ctx)
+	im, err := Prepare(ctx, *suite)
 	if err != nil {
 		t.Fatal(err)
 	}
