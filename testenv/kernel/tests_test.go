@@ -12,7 +12,8 @@ import "strings"
 // minutes, so what the datapath has no part in (configuration, alerts, events,
 // metrics, the page, plans) is left out, and so is what takes minutes by itself
 // and repeats the same subjects at random or in bulk (faults, chaos, random
-// pairs of configurations, many ports, attacks, replays, balance).
+// pairs of configurations, many ports, attacks, replays, balance). TestSymmetry
+// wants a later kernel than Debian 12's: -suite bookworm-backports -only TestSymmetry.
 var guestTests = map[string][]string{
 	"ofapp": {
 		// Every row of the table of docs/architecture.md, for all kinds of attachment.
