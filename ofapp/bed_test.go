@@ -23,6 +23,9 @@ const (
 
 	converge = 20 * time.Second
 	settle   = 10 * time.Second
+
+	// defaultTimeout is the default of inspection.probe.timeout.
+	defaultTimeout = 250 * time.Millisecond
 )
 
 func mac(last byte) string { return fmt.Sprintf("02:00:00:00:00:%02x", last) }
@@ -103,6 +106,10 @@ func (b *bed) yaml(config string) string {
 	}
 	if !strings.Contains(config, "inspection:") {
 		config += "\ninspection:\n"
+	}
+	// On a slow machine probes must not be what decides, unless the test is of them.
+	if timeout := testenv.Scaled(defaultTimeout); timeout != defaultTimeout && !strings.Contains(config, "probe:") {
+		config = strings.Replace(config, "inspection:\n", "inspection:\n  probe: {timeout: "+timeout.String()+"}\n", 1)
 	}
 	config = strings.Replace(config, "inspection:\n", "inspection:\n  attachments: ["+at+"]\n", 1)
 	return "ovsdb: ${DB}\ncontrol: ${CONTROL}\nbridge: {name: br0}\n" + config

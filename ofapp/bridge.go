@@ -4,18 +4,23 @@ package ofapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"ofcontroller/config"
 	"ofcontroller/flows"
+	"ofcontroller/ips/link"
 	"ofcontroller/ovsdb"
 )
 
 // ensureTimeout bounds one attempt to bring the bridge to its specification;
 // ovs-vswitchd answers within milliseconds when it runs.
 const ensureTimeout = 10 * time.Second
+
+// datapathUserspace is the datapath_type of bridges that the kernel has no part in.
+const datapathUserspace = "netdev"
 
 // ensure brings the bridge, its ports and its table settings to what the
 // configuration asks for, and keeps for status why it could not. It does
@@ -52,7 +57,7 @@ func (a *App) ensureBridge(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
 	}
-	return a.sizeAttachments()
+	return errors.Join(a.sizeAttachments(), a.plainAttachments())
 }
 
 // doubtFlows has the switch's flows looked at now. A change of the bridge can
@@ -150,6 +155,37 @@ func (a *App) sizeAttachments() error {
 		}
 	}
 	return nil
+}
+
+// plainAttachments keeps segmentation offload away from the IPSs behind ports.
+// The kernel datapath hands on what a guest or the host's stack gives it, TCP
+// segments of up to 64 KiB without checksums, and a veth or tap device would
+// pass that to the IPS. The userspace datapath has no such frames.
+func (a *App) plainAttachments() error {
+	br := a.db.Snapshot().Bridge
+	if br == nil || br.DatapathType == datapathUserspace {
+		return nil
+	}
+	var faults error
+	for _, at := range a.list() {
+		if at.engine != nil {
+			continue // made without offloads
+		}
+		for _, name := range attachmentPorts(at.cfg) {
+			i := br.Interfaces[name]
+			if i.OFPort == 0 {
+				continue
+			}
+			changed, err := link.MakePlain(name, i.Ifindex)
+			if changed {
+				a.log.WithField("port", name).Info("switched segmentation and checksum offload off: the IPS gets frames as on a wire")
+			}
+			if err != nil {
+				faults = errors.Join(faults, fmt.Errorf("the IPS behind %s gets frames larger than its MTU, without checksums: %w", name, err))
+			}
+		}
+	}
+	return faults
 }
 
 func guestMTU(cfg *config.Config, br *ovsdb.Bridge) int {

@@ -200,8 +200,9 @@ func TestReload(t *testing.T) {
 		b.drain()
 		b.send(up, in)
 		b.expect(t, to(in, t0))
+		after := b.dumpAges()
 		for f := range before {
-			if _, ok := b.dumpAges()[f]; !ok && !strings.Contains(f, "table=40") {
+			if _, ok := after[f]; !ok && !strings.Contains(f, "table=40") {
 				t.Errorf("gone: %s", f)
 			}
 		}

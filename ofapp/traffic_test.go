@@ -89,6 +89,11 @@ func trafficPayload(f []byte) []byte {
 
 // startTraffic sends until stop is called.
 func (b *bed) startTraffic(streams []*stream) *traffic {
+	return b.startTrafficAt(streams, testenv.Scaled(time.Second)/perStream)
+}
+
+// startTrafficAt does so with the time between two frames of a stream.
+func (b *bed) startTrafficAt(streams []*stream, every time.Duration) *traffic {
 	ctx, cancel := context.WithCancel(context.Background())
 	tr := &traffic{b: b, streams: streams, stop: cancel}
 	b.ips.SetVerdict(mark)
@@ -106,13 +111,13 @@ func (b *bed) startTraffic(streams []*stream) *traffic {
 		})
 	}
 	for i, s := range streams {
-		tr.done.Go(func() { tr.send(ctx, byte(i), s) })
+		tr.done.Go(func() { tr.send(ctx, byte(i), s, every) })
 	}
 	return tr
 }
 
-func (tr *traffic) send(ctx context.Context, id byte, s *stream) {
-	tick := time.NewTicker(testenv.Scaled(time.Second) / perStream)
+func (tr *traffic) send(ctx context.Context, id byte, s *stream, every time.Duration) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -43,7 +44,8 @@ type Controller struct {
 	control string
 	process *process
 	log     string
-	t       testing.TB // nil outside of tests
+	t       testing.TB  // nil outside of tests
+	engine  atomic.Bool // frames may be in the hands of an engine that it runs
 }
 
 // Controller starts a controller for a test, with the configuration's text and
@@ -111,6 +113,9 @@ func (e *Env) StartController(o ControllerOptions) (*Controller, error) {
 func (c *Controller) Rewrite(yaml string) error {
 	text := strings.NewReplacer(
 		"${DB}", c.env.DB(), "${DIR}", c.env.dir, "${CONTROL}", c.control).Replace(yaml)
+	if strings.Contains(text, "kind: embedded") || strings.Contains(text, "kind: suricata") {
+		c.engine.Store(true)
+	}
 	next := c.config + ".new"
 	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)

@@ -91,24 +91,29 @@ func muteStack(name string) error {
 
 // offloadsOff turns checksum and segmentation offloads of a link off (ethtool -K).
 // It acts in the calling thread's namespace.
-func offloadsOff(name string) error {
+func offloadsOff(name string) error { return setOffloads(name, 0, 0) }
+
+// setOffloads sets what a link leaves to its adapter when it sends, and GRO,
+// which joins the segments that it receives.
+func setOffloads(name string, send, gro uint32) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket for ethtool: %w", err)
 	}
 	defer unix.Close(fd)
 	for _, feature := range []struct {
-		name string
-		cmd  uint32
+		name  string
+		cmd   uint32
+		value uint32
 	}{
-		{"tso", unix.ETHTOOL_STSO},
-		{"gso", unix.ETHTOOL_SGSO},
-		{"gro", unix.ETHTOOL_SGRO},
-		{"tx checksum", unix.ETHTOOL_STXCSUM},
+		{"tx checksum", unix.ETHTOOL_STXCSUM, send}, // first: TSO goes with it
+		{"tso", unix.ETHTOOL_STSO, send},
+		{"gso", unix.ETHTOOL_SGSO, send},
+		{"gro", unix.ETHTOOL_SGRO, gro},
 	} {
-		err := setFeature(fd, name, feature.cmd, 0)
+		err := setFeature(fd, name, feature.cmd, feature.value)
 		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) { // a link without the feature is fine
-			return fmt.Errorf("link %s: %s off: %w", name, feature.name, err)
+			return fmt.Errorf("link %s: set %s to %d: %w", name, feature.name, feature.value, err)
 		}
 	}
 	return nil

@@ -5,11 +5,21 @@ package testenv
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
-// schemaFile is where the packages of Debian, Ubuntu and Fedora put the schema.
-const schemaFile = "/usr/share/openvswitch/vswitch.ovsschema"
+// otherOVS names a directory with another Open vSwitch than the machine's, as
+// other-ovs.sh makes it: bin/ with the programs, and vswitch.ovsschema.
+const otherOVS = "TESTENV_OVS"
+
+// schemaFile is the database's schema.
+func schemaFile() string {
+	if dir := os.Getenv(otherOVS); dir != "" {
+		return filepath.Join(dir, "vswitch.ovsschema")
+	}
+	return "/usr/share/openvswitch/vswitch.ovsschema" // of the packages of Debian, Ubuntu and Fedora
+}
 
 // toolPaths holds the programs that an environment runs.
 type toolPaths struct {
@@ -50,7 +60,7 @@ func prerequisites() (toolPaths, error) {
 		*want.path = path
 	}
 	for _, want := range []struct{ path, help string }{
-		{schemaFile, "package openvswitch-common"},
+		{schemaFile(), "package openvswitch-common"},
 		{"/dev/net/tun", "kernel module tun"},
 	} {
 		if _, err := os.Stat(want.path); err != nil {

@@ -144,6 +144,11 @@ func withParentDeath(attr *syscall.SysProcAttr) *syscall.SysProcAttr {
 // lookTool finds a program in PATH or in the directories of system
 // administration, which an ordinary PATH leaves out.
 func lookTool(name string) (string, error) {
+	if dir := os.Getenv(otherOVS); dir != "" {
+		if found, err := exec.LookPath(filepath.Join(dir, "bin", name)); err == nil {
+			return found, nil
+		}
+	}
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return path, nil

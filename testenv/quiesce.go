@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,8 @@ func (e *Env) Sync(timeout time.Duration) error {
 //   - The queue of a LOCAL device: the switch reads each of its ports once per
 //     turn of its main loop, so one turn moves the device's counters.
 //   - The switch itself: it reads, decides and sends within one turn of that loop.
+//   - With the kernel datapath, the queue of packets for user space and the
+//     threads that take them from there: see upcallsDone.
 //   - The hands of a port's goroutine, an IPS's script or a host's tag shim.
 //
 // A turn of the main loop has passed when a new connection to the control socket
@@ -84,8 +87,8 @@ func (e *Env) quiet(ctx context.Context, ports []*Port) (bool, error) {
 		if _, err := unixctl(ctx, e.switchSocket(), "version"); err != nil {
 			return false, err
 		}
-		if e.outOfSight() {
-			timer := time.NewTimer(settleTime / 2)
+		if d := e.outOfSight(); d > 0 {
+			timer := time.NewTimer(d / 2)
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
@@ -101,12 +104,19 @@ func (e *Env) quiet(ctx context.Context, ports []*Port) (bool, error) {
 	return before == after, err
 }
 
-// outOfSight reports whether frames can be where no queue or counter shows them.
-func (e *Env) outOfSight() bool {
+// outOfSight is how long nothing may move, because frames can be where no queue
+// or counter shows them; 0: there is no such place. An engine takes longer on a
+// slow machine.
+func (e *Env) outOfSight() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.datapath == "system" || e.opaque ||
-		slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.process.running() })
+	if e.opaque || slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.engine.Load() && c.process.running() }) {
+		return Scaled(settleTime)
+	}
+	if e.datapath == "system" || slices.ContainsFunc(e.controllers, func(c *Controller) bool { return c.process.running() }) {
+		return settleTime
+	}
+	return 0
 }
 
 // Opaque says that frames can be in an engine that no controller of this
@@ -152,7 +162,7 @@ func (e *Env) allPorts() []*Port {
 // queuesEmpty looks at the sockets first and at the goroutines that read them
 // after: a goroutine says that it is busy before it takes a frame off the queue.
 func (e *Env) queuesEmpty() (bool, error) {
-	backlog, err := sumColumns("/proc/net/softnet_stat", 16, softnetInput, softnetProcess)
+	backlog, err := sumColumns("/proc/net/softnet_stat", 16, softnetBacklog)
 	if err != nil || backlog > 0 {
 		return false, err
 	}
@@ -171,7 +181,67 @@ func (e *Env) queuesEmpty() (bool, error) {
 			return false, nil
 		}
 	}
+	if e.datapath != "system" {
+		return true, nil
+	}
+	return e.upcallsDone()
+}
+
+// pollAMD64 is poll(2), which other architectures do not have.
+const pollAMD64 = "7"
+
+// upcallsDone tells whether no packet is on its way from the kernel datapath
+// through ovs-vswitchd: the receive queues of the generic netlink sockets are
+// empty, and every handler thread, which reads them and sends the packets on
+// before it looks again, waits for more.
+func (e *Env) upcallsDone() (bool, error) {
+	queued, err := e.ns.queuedNetlink()
+	if err != nil || queued > 0 {
+		return false, err
+	}
+	if !e.vswitchd.running() {
+		return true, nil
+	}
+	tasks := fmt.Sprintf("/proc/%d/task", e.vswitchd.cmd.Process.Pid)
+	threads, err := os.ReadDir(tasks)
+	if err != nil {
+		return false, fmt.Errorf("threads of ovs-vswitchd: %w", err)
+	}
+	for _, thread := range threads {
+		name, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "comm"))
+		if err != nil || !strings.HasPrefix(string(name), "handler") {
+			continue // a thread that has ended handles nothing
+		}
+		// "running", or the number of the system call that it sleeps in (proc(5)).
+		call, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "syscall"))
+		if err != nil {
+			return false, fmt.Errorf("handler thread of ovs-vswitchd: %w", err)
+		}
+		number, _, _ := strings.Cut(string(call), " ")
+		if number != pollAMD64 && number != strconv.Itoa(unix.SYS_PPOLL) {
+			return false, nil
+		}
+	}
 	return true, nil
+}
+
+// queuedNetlink is how many bytes wait in the namespace's generic netlink
+// sockets.
+func (n *namespace) queuedNetlink() (bytes uint64, err error) {
+	err = n.do(func() error {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/net/netlink", unix.Gettid()))
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			if len(fields) <= netlinkRmem || fields[netlinkProtocol] != strconv.Itoa(unix.NETLINK_GENERIC) {
+				continue
+			}
+			if n, err := strconv.ParseUint(fields[netlinkRmem], 10, 64); err == nil {
+				bytes += n
+			}
+		}
+		return err
+	})
+	return bytes, err
 }
 
 // awaitRead waits until the switch has read what was sent to it by veth.
@@ -203,11 +273,14 @@ func (n *namespace) queued() (bytes uint64, err error) {
 
 // Columns, counted from 0. softnet_stat has one line per CPU in hexadecimal
 // (net/core/net-procfs.c, softnet_seq_show), packet a heading and one line per
-// socket (net/packet/af_packet.c, packet_seq_show).
+// socket (net/packet/af_packet.c, packet_seq_show), and so has netlink
+// (net/netlink/af_netlink.c, netlink_native_seq_show).
 const (
-	softnetInput   = 13
-	softnetProcess = 14
+	softnetBacklog = 11
 	packetRmem     = 6
+
+	netlinkProtocol = 1
+	netlinkRmem     = 4
 )
 
 // sumColumns adds up columns of a table in /proc. Words that are no number, as in

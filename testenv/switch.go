@@ -70,7 +70,7 @@ func (e *Env) createDB() error {
 	if _, err := os.Stat(e.dbFile()); err == nil {
 		return nil
 	}
-	_, err := e.tool(e.tools.ovsdbTool, "create", e.dbFile(), schemaFile)
+	_, err := e.tool(e.tools.ovsdbTool, "create", e.dbFile(), schemaFile())
 	return err
 }
 

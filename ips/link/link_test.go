@@ -92,6 +92,56 @@ func TestEnsure(t *testing.T) {
 	}
 }
 
+// A veth is made plain once; a link of another index or kind is left as it is.
+func TestMakePlain(t *testing.T) {
+	thread.Namespace(t)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "port"
+	veth := netlink.NewVeth(attrs)
+	veth.PeerName = "peer"
+	if err := netlink.LinkAdd(veth); err != nil {
+		t.Fatal(err)
+	}
+	port, err := netlink.LinkByName("port")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := port.Attrs().Index
+	for _, step := range []struct {
+		name    string
+		index   int
+		changed bool
+	}{
+		{"none", 0, false},
+		{"lo", lo.Attrs().Index, false},
+		{"port", index + 100, false},
+		{"port", index, true},
+		{"port", index, false},
+	} {
+		changed, err := MakePlain(step.name, step.index)
+		if err != nil || changed != step.changed {
+			t.Errorf("%s with index %d: changed %v, %v", step.name, step.index, changed, err)
+		}
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	for _, get := range []uint32{unix.ETHTOOL_GTXCSUM, unix.ETHTOOL_GTSO, unix.ETHTOOL_GGSO} {
+		if on, err := ethtool(fd, "port", get, 0); err != nil || on != 0 {
+			t.Errorf("offload %#x of port is %d, %v", get, on, err)
+		}
+		if on, err := ethtool(fd, "lo", get, 0); err != nil || on != 1 {
+			t.Errorf("offload %#x of lo is %d, %v, want it as it was", get, on, err)
+		}
+	}
+}
+
 // Each way has its filters, and no more of them the second time.
 func TestSeal(t *testing.T) {
 	for _, tc := range []struct {

@@ -99,6 +99,9 @@ ip link set lo up
 for m in openvswitch tun veth; do modprobe $m || echo "no module $m"; done
 while [ "$(cut -d. -f1 /proc/uptime)" -lt %d ]; do sleep 0.2; done
 `, controller, im.Version, im.Root, im.Version, im.Version, warmUp)
+	if ovs := os.Getenv("TESTENV_OVS"); ovs != "" { // another Open vSwitch, see testenv/other-ovs.sh
+		fmt.Fprintf(w, "export TESTENV_OVS=%s\n", ovs)
+	}
 	for _, b := range bins {
 		fmt.Fprintf(w, "cd %s\n%s %s </dev/null 2>&1\necho \"%s $?\"\n", b.Dir, b.Path, strings.Join(b.Args, " "), exitMark)
 	}

@@ -24,13 +24,15 @@ type Image struct {
 // metaPackage depends on the package that holds the current kernel.
 const metaPackage = "linux-image-amd64"
 
-// Prepare downloads the kernel where it is missing, and makes the initramfs.
-func Prepare(ctx context.Context) (Image, error) {
+// Prepare downloads the kernel where it is missing, and makes the initramfs. The
+// suite is one of apt's sources, such as bookworm-backports; "" is the one that
+// apt takes by itself.
+func Prepare(ctx context.Context, suite string) (Image, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return Image{}, err
 	}
-	pkg, err := kernelPackage(ctx)
+	pkg, err := kernelPackage(ctx, suite)
 	if err != nil {
 		return Image{}, err
 	}
@@ -52,8 +54,12 @@ func Prepare(ctx context.Context) (Image, error) {
 }
 
 // kernelPackage names the versioned package behind the meta package.
-func kernelPackage(ctx context.Context) (string, error) {
-	out, err := command(ctx, "", "apt-cache", "depends", metaPackage)
+func kernelPackage(ctx context.Context, suite string) (string, error) {
+	args := []string{"depends", metaPackage}
+	if suite != "" {
+		args = []string{"depends", "-t", suite, metaPackage + "/" + suite}
+	}
+	out, err := command(ctx, "", "apt-cache", args...)
 	if err != nil {
 		return "", fmt.Errorf("look for the kernel package: %w", err)
 	}

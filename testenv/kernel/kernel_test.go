@@ -16,7 +16,10 @@ import (
 	"time"
 )
 
-var only = flag.String("only", "", "run only the tests in the guest whose names match this")
+var (
+	only  = flag.String("only", "", "run only the tests in the guest whose names match this")
+	suite = flag.String("suite", "", "take the kernel from this suite of apt's sources, such as bookworm-backports")
+)
 
 // bootLimit bounds the whole run in the guest.
 const bootLimit = 20 * time.Minute
@@ -26,7 +29,7 @@ const bootLimit = 20 * time.Minute
 func TestKernelDatapath(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
 	defer cancel()
-	im, err := Prepare(ctx)
+	im, err := Prepare(ctx, *suite)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +49,12 @@ func TestKernelDatapath(t *testing.T) {
 	var bins []Binary
 	for _, pkg := range []string{"ofapp", "flows"} {
 		b := Binary{Package: pkg, Path: filepath.Join(dir, pkg+".test"), Dir: filepath.Join(module, pkg), Args: []string{"-test.v", "-test.timeout=15m"}}
-		if *only != "" {
-			b.Args = append(b.Args, "-test.run='"+*only+"'")
+		run := *only
+		if run == "" {
+			run = pattern(pkg)
 		}
-		build(t, "test", "-c", "-o", b.Path, "ofcontroller/"+pkg)
+		b.Args = append(b.Args, "-test.run='"+run+"'")
+		build(t, "test", "-tags", "kernel", "-c", "-o", b.Path, "ofcontroller/"+pkg)
 		bins = append(bins, b)
 	}
 	r := &report{t: t}
@@ -83,7 +88,7 @@ type report struct {
 	passed int
 }
 
-var result = regexp.MustCompile(`^\s*--- (PASS|FAIL): (\S+) \(`)
+var result = regexp.MustCompile(`^\s*--- (PASS|FAIL): (\S+) \((\S+)\)`)
 
 func (r *report) line(line string) {
 	m := result.FindStringSubmatch(line)
@@ -92,6 +97,7 @@ func (r *report) line(line string) {
 		return
 	}
 	r.t.Run(m[2], func(t *testing.T) {
+		t.Logf("%s after %s in the guest", m[1], m[3])
 		if m[1] == "FAIL" {
 			t.Fail()
 		}

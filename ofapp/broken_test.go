@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build kernel
+
+package ofapp_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ofcontroller/testenv/frame"
+)
+
+// TestBrokenCarrier breaks the flows of the carrier tag one way after the other,
+// with the controller stopped, and looks whether frames would tell: the tests of
+// frames would not be worth much otherwise.
+func TestBrokenCarrier(t *testing.T) {
+	b := newBed(t, 1, wayConfig)
+	if err := b.ctl.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.ctl.Signal(syscall.SIGCONT) })
+	in := frame.VLAN(udp(peer, guest0, 10), 20)
+	right := func() bool {
+		b.drain()
+		b.send(up, in)
+		got, want := b.collect(), to(in, t0)
+		for name := range b.ports {
+			if !slices.EqualFunc(got[name], want[name], bytes.Equal) {
+				return false
+			}
+		}
+		seen := b.ips.Seen()
+		return len(seen) == 1 && bytes.Equal(seen[0], frame.Carrier(in, 20, uplink))
+	}
+	for _, c := range []struct{ name, table, old, broken string }{
+		{"origin in the tag", "30", "set_field:1->vlan_pcp", "set_field:2->vlan_pcp"},
+		{"VLAN in the tag", "30", "move:NXM_NX_REG2[0..11]->NXM_OF_VLAN_TCI[0..11],", ""},
+		{"tag stays on", "40", "pop_vlan,", ""},
+		{"origin after the IPS", "40", "load:0x1->NXM_NX_REG0[0..1]", "load:0x2->NXM_NX_REG0[0..1]"},
+		{"VLAN after the IPS", "40", "move:NXM_OF_VLAN_TCI[0..11]->NXM_NX_REG2[0..11]", "load:10->NXM_NX_REG2[0..11]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.t = t
+			if !right() {
+				t.Fatal("a frame does not take its way with the flows as they should be")
+			}
+			broken := 0
+			for line := range strings.Lines(b.env.OfctlT(t, "-O", "OpenFlow13", "--no-stats", "dump-flows", b.env.Mgmt("br0"), "table="+c.table)) {
+				f := strings.TrimSpace(line)
+				if !strings.Contains(f, c.old) {
+					continue
+				}
+				broken++
+				b.env.OfctlT(t, "-O", "OpenFlow13", "--strict", "mod-flows", b.env.Mgmt("br0"), strings.ReplaceAll(f, c.old, c.broken))
+				defer b.env.OfctlT(t, "-O", "OpenFlow13", "--strict", "mod-flows", b.env.Mgmt("br0"), f)
+			}
+			if broken == 0 {
+				t.Fatalf("no flow of table %s has %q", c.table, c.old)
+			}
+			if right() {
+				t.Errorf("nothing tells of %d broken flows", broken)
+			}
+		})
+	}
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build kernel
+
+package ofapp_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"ofcontroller/testenv"
+)
+
+// TestBadLink puts netem(8) between the switch and the IPS: traffic and the
+// attachment's state are what docs/health.md says for such a link.
+func TestBadLink(t *testing.T) {
+	const frames = 1500
+	b := newBed(t, 1, strings.Replace(wayConfig, "local:", "inspection:\n  probe: {interval: 100ms, timeout: 2s, slow: 1s}\nlocal:", 1))
+	for _, c := range []struct {
+		name  string
+		netem string
+		state string
+		lost  [2]int // least and most of a thousand frames
+		twice [2]int // the same of doubled ones
+		rtt   time.Duration
+	}{
+		{"delay", "delay 20ms", "up", [2]int{0, 0}, [2]int{0, 0}, 20 * time.Millisecond},
+		{"loss", "loss 1%", "up", [2]int{1, 30}, [2]int{0, 0}, 0},
+		{"reordering", "delay 20ms reorder 75% 50%", "up", [2]int{0, 0}, [2]int{0, 0}, 0},
+		{"duplication", "duplicate 10%", "up", [2]int{0, 0}, [2]int{50, 160}, 0},
+		{"all of it", "delay 20ms 5ms loss 1% duplicate 1% reorder 25%", "up", [2]int{1, 30}, [2]int{1, 30}, 0},
+		{"no link worth the name", "loss 100%", "down", [2]int{1000, 1000}, [2]int{0, 0}, 0},
+		{"good again", "delay 0ms", "up", [2]int{0, 0}, [2]int{0, 0}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.t = t
+			b.netem(t, "ips0", c.netem)
+			b.waitState(t, c.state)
+			before := b.probes()
+			tr := b.startTraffic(wayStreams())
+			eventually(t, converge, "frames are sent and probes have come back", func() bool {
+				now := b.probes()
+				return tr.tally().sent >= frames && (c.state == "down" || now["returned"]-before["returned"] >= 10)
+			})
+			tr.stop()
+			tr.done.Wait()
+			b.netem(t, "ips0", "delay 0ms") // sends what it holds on its way
+			tr.halt()
+			y, now := tr.tally(), b.probes()
+			t.Logf("%v; probes: %v lost, %v duplicates; round trip %v", y, now["lost"]-before["lost"], now["duplicate"]-before["duplicate"], b.roundTrip())
+			if state := b.attachmentState(); state != c.state {
+				t.Errorf("the attachment is %s, want %s", state, c.state)
+			}
+			if y.leaked != 0 || y.stray != 0 || !within(y.lost, y.sent, c.lost) || !within(y.doubled, y.sent, c.twice) {
+				t.Errorf("%v; want lost %v and doubled %v of a thousand, no others", y, c.lost, c.twice)
+			}
+		})
+	}
+}
+
+// within tells whether n of all is in the bounds, given in thousandths.
+func within(n, all int, bounds [2]int) bool {
+	return n*1000 >= bounds[0]*all && n*1000 <= bounds[1]*all
+}
+
+// netem sets the qdisc of the switch's end of a link.
+func (b *bed) netem(t *testing.T, link, what string) {
+	t.Helper()
+	args := append([]string{"qdisc", "replace", "dev", link, "root", "netem", "limit", "10000"}, strings.Fields(what)...)
+	if out, err := b.env.Command(t.Context(), "tc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("tc %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// only is the one attachment of the status.
+func (b *bed) only() map[string]any {
+	list, _ := b.ctl.Status()["attachments"].([]any)
+	if len(list) != 1 {
+		return nil
+	}
+	at, _ := list[0].(map[string]any)
+	return at
+}
+
+// probes is the attachment's counters of probes.
+func (b *bed) probes() map[string]float64 {
+	out := map[string]float64{}
+	counts, _ := b.only()["probes"].(map[string]any)
+	for k, v := range counts {
+		out[k], _ = v.(float64)
+	}
+	return out
+}
+
+// roundTrip is the last probe's.
+func (b *bed) roundTrip() time.Duration {
+	us, _ := b.only()["rtt_us"].(float64)
+	return time.Duration(us) * time.Microsecond
+}
+
+// TestSwitchRestartLoss restarts ovs-vswitchd under 500 frames a second. The
+// kernel datapath goes on with the datapath flows it has until the new process
+// flushes them: at once, or, with flow-restore-wait, when it is told that its
+// flows are complete.
+func TestSwitchRestartLoss(t *testing.T) {
+	const rate = 500
+	for _, wait := range []bool{false, true} {
+		name := "as it comes"
+		if wait {
+			name = "flow-restore-wait"
+		}
+		t.Run(name, func(t *testing.T) {
+			b := &bed{t: t, home: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}, legs: 1}
+			for i, port := range []string{up, t0, t1, t2} {
+				b.ports[port] = b.port(port, []int{1, 11, 12, 13}[i])
+			}
+			b.ips = testenv.NewIPS(b.port("ips0", 21), nil, nil)
+			t.Cleanup(b.ips.Stop)
+			b.ctl = b.env.Controller(t, b.yaml(strings.Replace(wayConfig, "enabled: true", "enabled: false", 1)))
+			b.ctl.WaitConverged(t, converge)
+			tr := b.startTrafficAt(wayStreams()[:1], time.Second/rate)
+			tr.flows(t)
+			start := time.Now()
+			from := tr.tally()
+			if wait {
+				b.env.VsctlT(t, "--no-wait", "set", "Open_vSwitch", ".", "other_config:flow-restore-wait=true")
+			}
+			flows := len(keys(b.dumpAges()))
+			if err := b.env.StopSwitch(); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.env.StartSwitch(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, converge, "the flows are back", func() bool { return len(keys(b.dumpAges())) == flows })
+			if wait {
+				b.env.VsctlT(t, "--no-wait", "remove", "Open_vSwitch", ".", "other_config", "flow-restore-wait")
+			}
+			tr.flows(t)
+			b.ctl.WaitConverged(t, converge)
+			took := time.Since(start)
+			tr.halt()
+			y := tr.tally()
+			t.Logf("%v of restart and recovery: %v; %.0f frames/s", took.Round(time.Millisecond), y, float64(y.sent-from.sent)/took.Seconds())
+			if !y.clean() {
+				t.Errorf("%v", y)
+			}
+		})
+	}
+}
