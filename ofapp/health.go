@@ -93,6 +93,11 @@ func (at *attachment) verdict() finding {
 func (at *attachment) up() bool {
 	at.mu.Lock()
 	defer at.mu.Unlock()
+	return at.used()
+}
+
+// used is up with at.mu held.
+func (at *attachment) used() bool {
 	v := at.verdict()
 	return v.passes() || (v.state == probe.Unknown && at.assumed)
 }
@@ -105,16 +110,16 @@ func (at *attachment) restart(cfg probe.Config) {
 	at.detector.Restart()
 }
 
-// judge lets f tell the attachment's health something and does what follows
-// from that.
+// judge lets f tell the attachment's health something, with at.mu held, and does
+// what follows from that. The inputs change before anybody can see the verdict:
+// status never shows a new one beside flows of the old one as converged.
 func (a *App) judge(at *attachment, f func()) {
-	before := at.up()
 	at.mu.Lock()
-	was := at.verdict()
+	defer at.mu.Unlock()
+	used, was := at.used(), at.verdict()
 	f()
 	a.logVerdict(at, was)
-	at.mu.Unlock()
-	if at.up() != before {
+	if at.used() != used {
 		a.changed()
 	}
 }

@@ -28,16 +28,13 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 			}
 			next := now.Add(time.Second)
 			for _, at := range a.list() {
-				was := at.up()
-				due, err := a.probeOne(ctx, conn, at, now)
+				var due time.Time
+				a.judge(at, func() { due, err = a.probeOne(ctx, conn, at, now) })
 				if err != nil {
 					return err
 				}
 				if due.Before(next) {
 					next = due
-				}
-				if at.up() != was {
-					a.changed()
 				}
 			}
 			timer.Reset(max(time.Until(next), time.Millisecond))
@@ -71,11 +68,8 @@ func (a *App) forgetProbes() {
 }
 
 // probeOne sends the attachment's next probe, and checks its detection, when they
-// are due, and returns when to look again.
+// are due, and returns when to look again. at.mu is held.
 func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, now time.Time) (time.Time, error) {
-	at.mu.Lock()
-	defer at.mu.Unlock()
-	defer a.logVerdict(at, at.verdict())
 	if at.tracker.Due(now) {
 		f := at.tracker.Pick()
 		p := at.newProbe(f)
