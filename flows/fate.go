@@ -14,6 +14,8 @@ const (
 	Returned           // came back from an attachment, by origin; of no origin: the IPS made it
 	PolicyBypass       // forwarded uninspected by the policy
 	PolicyDrop         // dropped by the policy
+	OffloadBypass      // of a connection that an engine need not see any more, forwarded uninspected
+	OffloadBlock       // of a connection that an engine drops, dropped by the switch
 	FailureBypass      // no attachment was up, forwarded uninspected
 	FailureDrop        // no attachment was up, dropped
 	Refused            // dropped, by reason
@@ -58,8 +60,22 @@ func (f Flow) Counts() Count {
 		return Count{Fate: Refused, Reason: DropReason(f.Cookie.Object())}
 	case CatUnlearned:
 		return Count{Fate: Unlearned}
+	case CatBypass, CatBlock:
+		return f.Cookie.Counts()
 	}
 	return Count{}
+}
+
+// Counts says what the counters of an offload's flow tell; it is NotCounted for
+// the cookies of other flows, which tell too little.
+func (c Cookie) Counts() Count {
+	switch {
+	case !c.Offloaded():
+		return Count{}
+	case c.Category() == CatBypass:
+		return Count{Fate: OffloadBypass}
+	}
+	return Count{Fate: OffloadBlock}
 }
 
 // marks is the origin that the flow writes to the register.

@@ -61,6 +61,16 @@ func TestCounts(t *testing.T) {
 	for c, n := range got {
 		t.Errorf("%d flows count %+v", n, c)
 	}
+	for verdict, fate := range map[Verdict]Fate{BypassConnection: OffloadBypass, BlockConnection: OffloadBlock} {
+		for _, f := range (Offload{Verdict: verdict, Connection: Connection{Proto: ProtoTCP}}).Flows() {
+			if c := f.Counts(); c != (Count{Fate: fate}) || c != f.Cookie.Counts() {
+				t.Errorf("%s counts %+v", f, c)
+			}
+		}
+	}
+	if c := NewCookie(CatPolicy, 0).Counts(); c != (Count{}) {
+		t.Errorf("the cookie of a policy line counts %+v", c)
+	}
 	g.OpenOnFailure = true
 	open := 0
 	for _, f := range Build(g) {

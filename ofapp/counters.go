@@ -31,14 +31,23 @@ func (t amount) since(earlier amount) amount {
 // counted is what one dump tells beside the flows themselves.
 type counted struct {
 	began, ended time.Time
-	flows        map[flowKey]amount // without those that the switch learned
+	flows        map[flowKey]amount // without those that the switch learned, and offloads
+	offloads     map[flowKey]offloaded
 	tables       [256]int           // flows, by table
 	learned      map[flowKey]uint32 // OpenFlow port of each learned address in the table mac
 	static       int                // configured addresses, without the host's own
 }
 
+// offloaded is what the flow of an offload has counted.
+type offloaded struct {
+	fate flows.Count
+	amount
+}
+
 func newCounted() counted {
-	return counted{began: time.Now(), flows: map[flowKey]amount{}, learned: map[flowKey]uint32{}}
+	return counted{
+		began: time.Now(), flows: map[flowKey]amount{}, offloads: map[flowKey]offloaded{}, learned: map[flowKey]uint32{},
+	}
 }
 
 // take counts one flow.
@@ -47,6 +56,8 @@ func (c *counted) take(k flowKey, cookie flows.Cookie, s *openflow.FlowStats) {
 	switch {
 	case cookie.Learned() && cookie.Category() == flows.CatLearned:
 		c.learned[k] = cookie.Object()
+	case cookie.Offloaded():
+		c.offloads[k] = offloaded{cookie.Counts(), amount{s.Packets, s.Bytes}}
 	case cookie.Ours() && !cookie.Learned():
 		if cookie.Category() == flows.CatStatic && cookie.Object() != flows.LocalPort {
 			c.static++
@@ -63,12 +74,13 @@ type tally struct {
 	last  counted
 	sums  map[flows.Count]amount // Port is always 0
 	ports map[string]amount      // frames in, by the name of the port
+	ended map[flowKey]bool       // offloads that ended since the last dump was added
 	moves uint64                 // addresses that were at another port than before
 	dumps uint64
 }
 
 func newTally() *tally {
-	return &tally{sums: map[flows.Count]amount{}, ports: map[string]amount{}}
+	return &tally{sums: map[flows.Count]amount{}, ports: map[string]amount{}, ended: map[flowKey]bool{}}
 }
 
 // add takes a dump of the flows of a target. A count for a port that the
@@ -97,6 +109,7 @@ func (t *tally) add(c counted, on *target) {
 		sum.add(more)
 		t.sums[count] = sum
 	}
+	t.addOffloads(c)
 	for k, port := range c.learned {
 		if before, ok := t.last.learned[k]; ok && before != port {
 			t.moves++
@@ -105,6 +118,40 @@ func (t *tally) add(c counted, on *target) {
 	t.forget(on.gateway)
 	t.last = c
 	t.dumps++
+}
+
+// addOffloads takes what the flows of offloads have counted.
+func (t *tally) addOffloads(c counted) {
+	for k, now := range c.offloads {
+		if t.ended[k] {
+			// The dump may have met it before its end: that is counted already.
+			// If it was put in again, the next dump counts all of it.
+			delete(c.offloads, k)
+			continue
+		}
+		t.addOffload(k, now)
+	}
+	clear(t.ended)
+}
+
+func (t *tally) addOffload(k flowKey, now offloaded) {
+	more := now.amount
+	if last, ok := t.last.offloads[k]; ok && last.fate == now.fate {
+		more = now.since(last.amount)
+	}
+	sum := t.sums[now.fate]
+	sum.add(more)
+	t.sums[now.fate] = sum
+}
+
+// end takes what the flow of an offload had counted when it ended. Connections
+// are short: what happened since the last dump may be most of it.
+func (t *tally) end(k flowKey, last offloaded) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.addOffload(k, last)
+	delete(t.last.offloads, k)
+	t.ended[k] = true
 }
 
 // localName stands for the LOCAL port among the ports of a tally.
@@ -140,8 +187,10 @@ type Frames struct {
 	Origins []OriginFrames `json:"origins"`
 
 	BypassedPolicy  uint64 `json:"bypassed_policy"`  // by a policy line
+	BypassedOffload uint64 `json:"bypassed_offload"` // of a connection that the switch bypasses
 	BypassedFailure uint64 `json:"bypassed_failure"` // no attachment was up, on_failure: open
 	DroppedPolicy   uint64 `json:"dropped_policy"`   // by a policy line
+	DroppedOffload  uint64 `json:"dropped_offload"`  // of a connection that the switch blocks
 	DroppedFailure  uint64 `json:"dropped_failure"`  // no attachment was up, on_failure: closed
 
 	OfIPS     uint64          `json:"of_ips"`    // made by an IPS itself
@@ -181,8 +230,8 @@ func (t *tally) frames() Frames {
 	of := func(f flows.Fate) uint64 { return t.sum(flows.Count{Fate: f}).frames }
 	out := Frames{
 		AgeS: -1, Refused: []RefusedFrames{}, OfIPS: of(flows.Returned), Unlearned: of(flows.Unlearned),
-		BypassedPolicy: of(flows.PolicyBypass), BypassedFailure: of(flows.FailureBypass),
-		DroppedPolicy: of(flows.PolicyDrop), DroppedFailure: of(flows.FailureDrop),
+		BypassedPolicy: of(flows.PolicyBypass), BypassedOffload: of(flows.OffloadBypass), BypassedFailure: of(flows.FailureBypass),
+		DroppedPolicy: of(flows.PolicyDrop), DroppedOffload: of(flows.OffloadBlock), DroppedFailure: of(flows.FailureDrop),
 	}
 	if t.dumps > 0 {
 		out.AgeS = int(time.Since(t.last.ended).Seconds())

@@ -108,7 +108,7 @@ inspection:
 		}
 		for _, line := range []string{
 			"     uplink  20          5         3                   2",
-			"bypassed          4 by policy, 0 without an attachment up",
+			"bypassed          4 by policy, 0 of offloaded connections, 0 without an attachment up",
 			"refused           2 reserved multicast, 6 VLAN not carried",
 		} {
 			if !strings.Contains(text, line) {

@@ -49,8 +49,10 @@ func Metrics() []Metric {
 		m("bytes_inspected_total", counter, "Bytes of the frames handed to an attachment.", "origin"),
 		m("frames_returned_total", counter, "Frames that came back from an attachment; of origin none: made by the IPS itself.", "origin"),
 		m("bytes_returned_total", counter, "Bytes of the frames that came back from an attachment.", "origin"),
-		m("frames_bypassed_total", counter, "Frames forwarded without inspection: by policy, or by on_failure: open.", "cause"),
+		m("frames_bypassed_total", counter, "Frames forwarded without inspection: by policy, of an offloaded connection, or by on_failure: open.", "cause"),
 		m("frames_dropped_total", counter, "Frames dropped by the switch, by reason; what the IPS drops is inspected less returned.", "reason"),
+		m("offloads", gauge, "Connections that the switch bypasses or blocks itself.", "verdict"),
+		m("offloads_refused_total", counter, "Verdicts that the switch was too busy or not there for; the engine carries them out."),
 		m("frames_unlearned_total", counter, "Frames whose source's port is not known or could not be learned."),
 		m("port_frames_received_total", counter, "Frames that came in on a configured port.", "port", "role"),
 		m("port_up", gauge, "1 when the link of a configured port is up.", "port", "role"),
@@ -139,6 +141,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s.count("openflow_events_dropped_total", lost)
 	s.value("problems", float64(len(st.Problems)))
 	s.count("repairs_total", st.Repairs)
+	s.value("offloads", float64(st.Offloads.Bypass), flows.BypassConnection.String())
+	s.value("offloads", float64(st.Offloads.Block), flows.BlockConnection.String())
+	s.count("offloads_refused_total", st.Offloads.Refused)
 	a.work.collect(s)
 	a.tally.collect(s, st)
 	for _, p := range st.Ports {
@@ -181,8 +186,10 @@ func (t *tally) collect(s sink, st Status) {
 		s.count("bytes_returned_total", o.ReturnedBytes, o.Origin)
 	}
 	s.count("frames_bypassed_total", f.BypassedPolicy, "policy")
+	s.count("frames_bypassed_total", f.BypassedOffload, "offload")
 	s.count("frames_bypassed_total", f.BypassedFailure, "no_attachment_up")
 	s.count("frames_dropped_total", f.DroppedPolicy, "policy")
+	s.count("frames_dropped_total", f.DroppedOffload, "offload")
 	s.count("frames_dropped_total", f.DroppedFailure, "no_attachment_up")
 	s.count("frames_unlearned_total", f.Unlearned)
 

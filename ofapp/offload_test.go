@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"ofcontroller/testenv"
 	"ofcontroller/testenv/frame"
 )
@@ -452,4 +454,67 @@ func TestOffloadRestart(t *testing.T) {
 		return !strings.Contains(b.env.OfctlT(t, "--no-names", "--no-stats", "dump-flows", b.env.Mgmt("br0"), "table=24"), "tp_src=2000")
 	})
 	b.ctl.WaitConverged(t, converge)
+}
+
+// TestOffloadCounters reads what offloads have counted, while they last and
+// after they ended, from status and from the metrics.
+func TestOffloadCounters(t *testing.T) {
+	b, rulesFile := offloadBed(t, "", "")
+	if err := b.ctl.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.ctl = b.env.Controller(t, offloadConfig(rulesFile, "", "")+"metrics: \""+metricsAddress+"\"\n")
+	b.ctl.WaitConverged(t, converge)
+	bypassed, blocked := newConversation("198.51.100.7", "192.0.2.2", 1000), newConversation("198.51.100.7", "192.0.2.2", 2000)
+	b.open(bypassed)
+	b.crosses(up, t0, bypassed.forth(frame.ACK|frame.PSH, "let me pass"))
+	b.open(blocked)
+	b.stopped(up, blocked.forth(frame.ACK|frame.PSH, "GET /etc/passwd HTTP/1.0\r\n\r\n"))
+	b.waitOffloads(1, 1)
+
+	counted := func(what string, bypass, block uint64) {
+		t.Helper()
+		b.env.AppctlT(t, "revalidator/purge") // takes the datapath's counters along
+		eventually(t, settle, what, func() bool {
+			f := b.frames(t)
+			return f.BypassedOffload == bypass && f.DroppedOffload == block
+		})
+	}
+	send := func(bypass, block int) {
+		for range bypass {
+			b.send(up, bypassed.forth(frame.ACK|frame.PSH, "more"))
+		}
+		for range block {
+			b.send(up, blocked.forth(frame.ACK|frame.PSH, "more"))
+		}
+		b.sync()
+	}
+	send(3, 5)
+	counted("what lasts is counted", 3, 5)
+	b.metric("the metrics tell of it", func(m map[string]*dto.MetricFamily) bool {
+		return value(m["ofcontroller_offloads"], "verdict=bypass") == 1 && value(m["ofcontroller_offloads"], "verdict=block") == 1 &&
+			value(m["ofcontroller_offloads_refused_total"]) == 0 &&
+			value(m["ofcontroller_frames_bypassed_total"], "cause=offload") == 3 &&
+			value(m["ofcontroller_frames_dropped_total"], "reason=offload") == 5
+	})
+	send(2, 4)
+	b.env.AppctlT(t, "revalidator/purge")
+	if text, err := b.ctl.CLI("offloads", "rm", "--all"); err != nil {
+		t.Fatal(err, text)
+	}
+	counted("what ended is counted", 5, 9)
+	b.metric("no offload is left", func(m map[string]*dto.MetricFamily) bool { return value(m["ofcontroller_offloads"]) == 0 })
+	text, err := b.ctl.CLI("status")
+	if err != nil || !strings.Contains(text, "5 of offloaded connections") || !strings.Contains(text, "9 of blocked connections") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// metric waits until a scrape is as wanted.
+func (b *bed) metric(what string, right func(map[string]*dto.MetricFamily) bool) {
+	b.t.Helper()
+	eventually(b.t, settle, what, func() bool {
+		_, text := b.get(b.t, "/metrics")
+		return right(families(b.t, text))
+	})
 }

@@ -131,7 +131,12 @@ func offloadOfMatch(m openflow.Match, c flows.Cookie) (o flows.Offload, ok bool)
 // in it.
 func (a *App) offloadGone(e openflow.FlowRemoved) {
 	c := flows.Cookie(e.Cookie)
-	if !c.Offloaded() || e.Reason == openflow.RemovedDelete {
+	if !c.Offloaded() {
+		return
+	}
+	k := flowKey{e.Table, e.Priority, string(e.Match.Canonical())}
+	a.tally.end(k, offloaded{c.Counts(), amount{e.Packets, e.Bytes}})
+	if e.Reason == openflow.RemovedDelete {
 		return
 	}
 	if o, ok := offloadOfMatch(e.Match, c); ok {

@@ -251,6 +251,14 @@ func (p planner) portVLANs(port uint32) (vlans []uint16, every bool) {
 	return vlans, every
 }
 
+// shown prints a value so that an empty one can be seen.
+func shown(v any) string {
+	if v == "" {
+		return `""`
+	}
+	return fmt.Sprint(v)
+}
+
 // attachmentChanges tells in words what becomes of the attachments.
 func attachmentChanges(old, next *config.Config) []string {
 	out := []string{}
@@ -278,9 +286,12 @@ func attachmentChanges(old, next *config.Config) []string {
 			{"threads", was.Threads, a.Threads},
 			{"weight", was.Weight, a.Weight},
 			{"eve", was.EVE, a.EVE},
+			{"include", was.Include, a.Include},
+			{"supervise", was.Supervise, a.Supervise},
+			{"memory", was.Memory, a.Memory},
 		} {
 			if d.old != d.new {
-				out = append(out, fmt.Sprintf("~ %s: %s %v instead of %v", a.Name, d.what, d.new, d.old))
+				out = append(out, fmt.Sprintf("~ %s: %s %s instead of %s", a.Name, d.what, shown(d.new), shown(d.old)))
 			}
 		}
 		if !slices.Equal(was.Rules, a.Rules) {

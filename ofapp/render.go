@@ -88,8 +88,8 @@ func (f Frames) table() string {
 	}
 	w.Flush()
 	w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "bypassed\t%d by policy, %d without an attachment up\n", f.BypassedPolicy, f.BypassedFailure)
-	fmt.Fprintf(w, "dropped\t%d by policy, %d without an attachment up\n", f.DroppedPolicy, f.DroppedFailure)
+	fmt.Fprintf(w, "bypassed\t%d by policy, %d of offloaded connections, %d without an attachment up\n", f.BypassedPolicy, f.BypassedOffload, f.BypassedFailure)
+	fmt.Fprintf(w, "dropped\t%d by policy, %d of blocked connections, %d without an attachment up\n", f.DroppedPolicy, f.DroppedOffload, f.DroppedFailure)
 	var refused []string
 	for _, r := range f.Refused {
 		refused = append(refused, fmt.Sprintf("%d %s", r.Frames, r.Reason))

@@ -40,6 +40,7 @@ func (a *App) world(ctx context.Context, in inputs) trace.World {
 	}
 	for _, l := range in.cfg.Inspection.Policy {
 		w.Policy = append(w.Policy, policyWords(l))
+		w.OwnFailure = append(w.OwnFailure, l.OnFailure != "")
 	}
 	for _, at := range a.list() {
 		s, _ := at.status()
@@ -118,5 +119,9 @@ func policyWords(l config.PolicyLine) string {
 	if len(s) == 0 {
 		s = []string{"any frame"}
 	}
-	return strings.Join(s, ", ") + ": " + l.Action
+	text := strings.Join(s, ", ") + ": " + l.Action
+	if l.OnFailure != "" {
+		text += ", on_failure " + l.OnFailure
+	}
+	return text
 }

@@ -55,7 +55,9 @@ func (tr *tracer) ask(cases ...traced) {
 				tr.t.Errorf("%s: %v", c.name, err)
 			}
 		}
-		out = strings.ReplaceAll(out, tr.ports[host].MAC().String(), "HOST")
+		if p := tr.ports[host]; p != nil {
+			out = strings.ReplaceAll(out, p.MAC().String(), "HOST")
+		}
 		fmt.Fprintf(&tr.text, "== %s (exit code %d)\n%s\n", c.name, code, out)
 	}
 }
@@ -174,6 +176,59 @@ func TestGoldenTrace(t *testing.T) {
 		tr.open()
 		golden(t, "trace_open.txt", tr.text.String())
 	})
+}
+
+// TestGoldenTraceOffload explains connections that the switch handles itself.
+func TestGoldenTraceOffload(t *testing.T) {
+	b, _ := offloadBed(t, "", "")
+	tr := &tracer{bed: b}
+	tag := frame.Tag{VID: 20}
+	bypassed := newConversation("198.51.100.7", "192.0.2.2", 1000, tag)
+	blocked := newConversation("2001:db8::7", "2001:db8:1::2", 2000, tag)
+	b.open(bypassed)
+	b.crosses(up, t0, bypassed.forth(frame.ACK|frame.PSH, "let me pass"))
+	b.open(blocked)
+	b.stopped(up, blocked.forth(frame.ACK|frame.PSH, "GET /etc/passwd HTTP/1.0\r\n\r\n"))
+	b.waitOffloads(1, 1)
+	tr.ask(
+		traced{"bypassed connection", hexOf(up, bypassed.forth(frame.ACK, "more"))},
+		traced{"bypassed connection, the answer", hexOf(t0, bypassed.back(frame.ACK, "answer"))},
+		traced{"blocked connection", hexOf(up, blocked.forth(frame.ACK, "more"))},
+		traced{"blocked connection, the answer", hexOf(t0, blocked.back(frame.ACK, "answer"))},
+		traced{"another connection between the same hosts", hexOf(up, newConversation("2001:db8::7", "2001:db8:1::2", 2001, tag).forth(frame.SYN, ""))},
+	)
+	golden(t, "trace_offload.txt", tr.text.String())
+}
+
+// TestGoldenTraceFailure explains lines of the policy that have an on_failure
+// of their own, while no attachment is up.
+func TestGoldenTraceFailure(t *testing.T) {
+	ask := func(tr *tracer) {
+		tr.ips.Dead(true)
+		tr.await("standin (port): down")
+		dns := []string{"--vlan", "20", "--proto", "udp", "--sport", "1024", "--dport"}
+		tr.ask(
+			traced{"a line with an on_failure of its own", fieldsOf(t0, guest0, peer, append(dns, "53")...)},
+			traced{"a line without", fieldsOf(t0, guest0, peer, append(dns, "123")...)},
+			traced{"no line", fieldsOf(t0, guest0, peer, append(dns, "80")...)},
+		)
+	}
+	for _, c := range []struct{ all, own string }{{"closed", "open"}, {"open", "closed"}} {
+		t.Run(c.all, func(t *testing.T) {
+			t.Parallel()
+			tr := &tracer{bed: newBed(t, 1, `
+uplinks: [{port: up0}]
+trunks: [{port: trunk0, vlans: [20]}]
+inspection:
+  on_failure: `+c.all+`
+  policy:
+    - {proto: udp, port: 53, action: inspect, on_failure: `+c.own+`}
+    - {proto: udp, port: 123, action: inspect}
+`)}
+			ask(tr)
+			golden(t, "trace_failure_"+c.all+".txt", tr.text.String())
+		})
+	}
 }
 
 // counters are the flows with what they counted, without those that probes hit.

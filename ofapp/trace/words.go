@@ -54,9 +54,16 @@ func (e *explainer) ours(r *Rule, c flows.Cookie) {
 		if int(object) < len(e.w.Policy) {
 			text += ": " + e.w.Policy[object]
 		}
+		if int(object) < len(e.w.OwnFailure) && e.w.OwnFailure[object] {
+			e.line = int(object) + 1
+		}
 		e.step(r, "policy", "%s", text)
+	case flows.CatBypass:
+		e.step(r, "offload", "the connection is bypassed%s: no IPS sees it any more", byRule(object))
+	case flows.CatBlock:
+		e.stop(r, "the connection is blocked%s: the switch drops it without the IPS (offloads tells until when)", byRule(object))
 	case flows.CatDispatch:
-		if object == 0 && len(e.w.Policy) > 0 {
+		if r.Table == flows.TableSteer && len(e.w.Policy) > 0 {
 			e.step(r, "policy", "no line matches: it is inspected")
 		}
 	case flows.CatFailure:
@@ -171,11 +178,23 @@ func (e *explainer) failed(r *Rule, open uint32) {
 		why = append(why, fmt.Sprintf("%s: %s", a.Name, reason))
 	}
 	e.step(r, "inspection", "no attachment is up (%s)", strings.Join(why, "; "))
-	if open == 0 {
-		e.stop(r, "no attachment is up, and inspection.on_failure is closed")
-	} else {
-		e.step(r, "verdict", "none: inspection.on_failure is open, it passes uninspected")
+	key := "inspection.on_failure"
+	if e.line > 0 {
+		key = fmt.Sprintf("on_failure of line %d of inspection.policy", e.line)
 	}
+	if open == 0 {
+		e.stop(r, "no attachment is up, and %s is closed", key)
+	} else {
+		e.step(r, "verdict", "none: %s is open, it passes uninspected", key)
+	}
+}
+
+// byRule names the rule that is the reason of an offload.
+func byRule(sid uint32) string {
+	if sid == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" by the rule with SID %d", sid)
 }
 
 // host tells of frames in the host's VLAN.

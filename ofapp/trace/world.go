@@ -16,6 +16,7 @@ type World struct {
 	Gateway     flows.Gateway
 	Ports       []Port       // of the bridge
 	Policy      []string     // the policy's lines, in words
+	OwnFailure  []bool       // of each line: it has an on_failure of its own
 	Attachments []Attachment // as in Gateway.Attachments
 	Notes       []string     // what else is not as it should be
 

@@ -116,6 +116,7 @@ function showFrames(s) {
   const f = s.frames;
   const reasons = [
     ["bypassed by policy", f.bypassed_policy], ["dropped by policy", f.dropped_policy],
+    ["bypassed connections", f.bypassed_offload], ["blocked connections", f.dropped_offload],
     ["bypassed, no attachment up", f.bypassed_failure], ["dropped, no attachment up", f.dropped_failure],
     ...f.refused.map((r) => ["refused: " + r.reason, r.frames]),
   ];
