@@ -38,6 +38,13 @@ func (a *App) methods() map[string]control.Method {
 			}
 			return control.Render(args, ports)
 		}},
+		"counters": {Help: "", Call: func(ctx context.Context, _ []string) (string, error) {
+			r, err := a.Reading(ctx)
+			if err != nil {
+				return "", err
+			}
+			return control.Encode("json", r)
+		}},
 		"flows/annotated": {Help: "[origin=ORIGIN] [vlan=N] [port=PORT] [-o table|json|yaml]", Call: a.annotatedMethod},
 		"vlog/set":        {Help: "LEVEL", Call: a.setLevelMethod},
 		"vlog/list":       {Help: "", Call: a.listLevelMethod},

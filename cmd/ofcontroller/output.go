@@ -62,14 +62,21 @@ func ask(cmd *cobra.Command, method string, args ...string) (string, error) {
 // upper case, a colour: on a terminal only, and not where NO_COLOR is set
 // (https://no-color.org).
 func colour(cmd *cobra.Command, text string, colours map[string]int) string {
-	f, ok := cmd.OutOrStdout().(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return text
-	}
-	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+	if os.Getenv("NO_COLOR") != "" || !onTerminal(cmd) {
 		return text
 	}
 	return paint(text, colours)
+}
+
+// onTerminal tells whether the output goes to a terminal that knows the control
+// sequences of ECMA-48.
+func onTerminal(cmd *cobra.Command) bool {
+	f, ok := cmd.OutOrStdout().(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // Colours of ECMA-48, 8.3.117 (SGR).
