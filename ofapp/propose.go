@@ -126,7 +126,7 @@ func (p *proposal) choose() {
 		case port == p.uplink:
 		case port.Name == p.found.Name:
 			p.local = port
-		case strings.HasPrefix(port.Name, "ofc-"):
+		case strings.HasPrefix(port.Name, "ofc-"), strings.HasPrefix(port.Name, "ofs-"):
 			p.leftOut = append(p.leftOut, port.Name+": a port of ofcontroller's own engines")
 		case len(port.Members) > 1:
 			p.leftOut = append(p.leftOut, port.Name+": a bond of "+strings.Join(port.Members, ", ")+"; bonds of Open vSwitch can't be ports of the gateway")
