@@ -24,6 +24,8 @@ missing=()
 have ovs-vswitchd && have ovsdb-server && have ovs-ofctl && [ -e /usr/share/openvswitch/vswitch.ovsschema ] || missing+=(openvswitch-switch)
 have ip || missing+=(iproute2)
 have nsenter || missing+=(util-linux)
+for tool in ethtool curl python3; do have $tool || missing+=("$tool"); done # docs/quick-start.md, which a test follows
+have ping || missing+=(iputils-ping)
 have gcc || missing+=(gcc) # the race detector
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates) # for Go modules
@@ -38,7 +40,6 @@ if wants bench; then # peers to measure beside
   have ovs-testcontroller || missing+=(openvswitch-testcontroller)
   have osken-manager || missing+=(python3-os-ken)
 fi
-if ! go_is_new && ! have curl; then missing+=(curl); fi
 
 if [ ${#missing[@]} -gt 0 ]; then
   if ! have apt-get; then
