@@ -21,8 +21,12 @@ func texts(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	howtos, err := filepath.Glob("howto/*.md")
+	if err != nil || len(howtos) == 0 {
+		t.Fatalf("no how-tos: %v", err)
+	}
 	all := map[string]string{}
-	for _, f := range append(files, "../README.md", "../CHANGELOG.md") {
+	for _, f := range append(append(files, howtos...), "../README.md", "../CHANGELOG.md") {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

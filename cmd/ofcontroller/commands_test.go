@@ -137,6 +137,11 @@ func TestCommandsInText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	howtos, err := filepath.Glob(filepath.Join(docsDir, "howto", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, howtos...)
 	lines := regexp.MustCompile("(?m)(?:^|[ /(`])ofcontroller ([a-z]+)((?: +[^\n`|>&#)]+)?)")
 	seen := 0
 	for _, file := range append(files, filepath.Join(docsDir, "..", "README.md")) {
