@@ -37,6 +37,33 @@ func script(t *testing.T, file string) string {
 	return s.String()
 }
 
+var numbers = regexp.MustCompile(`[0-9][0-9.]*(µs|ms|s)?`)
+
+// checkScreen holds each line of a screen in a text against what was printed;
+// numbers may differ.
+func checkScreen(t *testing.T, file, begin, printed string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := func(s string) string { return strings.Join(strings.Fields(numbers.ReplaceAllString(s, "N")), " ") }
+	have := map[string]bool{}
+	for line := range strings.Lines(printed) {
+		have[form(line)] = true
+	}
+	_, screen, found := strings.Cut(string(text), "```\n"+begin)
+	screen, _, _ = strings.Cut(begin+screen, "```")
+	if !found {
+		t.Fatalf("%s has no screen that begins with %q", file, begin)
+	}
+	for line := range strings.Lines(screen) {
+		if !have[form(line)] {
+			t.Errorf("%s shows a line that is not printed: %s", file, line)
+		}
+	}
+}
+
 // rooms gives the script a view of the machine of its own: the private switch
 // where a system's own is, /etc to write to, and namespaces that nobody else sees.
 const rooms = `set -eu
@@ -94,6 +121,7 @@ func TestQuickStart(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	checkScreen(t, "../docs/quick-start.md", "bridge ", text)
 	if n := strings.Count(text, "\nhello\n"); n != 2 {
 		t.Errorf("the web server answered %d times, want 2:\n%s", n, text)
 	}

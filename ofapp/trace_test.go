@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"ofcontroller/docs"
 	"ofcontroller/ofapp/trace"
 	"ofcontroller/testenv"
 	"ofcontroller/testenv/frame"
@@ -144,6 +145,10 @@ func TestGoldenTrace(t *testing.T) {
 		tr := &tracer{bed: newBed(t, 1, traceConfig)}
 		before := tr.counters()
 		tr.refused()
+		shown, _ := tr.ctl.CLI(append([]string{"trace"}, fieldsOf(t0, guest0, peer, "--vlan", "20", "--proto", "tcp", "--dport", "22")...)...)
+		if err := docs.Section("../docs/commands.md", "trace", "```\n"+shown+"```", *update); err != nil {
+			t.Error(err)
+		}
 		tr.ways()
 		tr.formats()
 		tr.ofIPS()
