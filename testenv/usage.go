@@ -19,9 +19,6 @@ type Usage struct {
 	Threads  int
 }
 
-// PID is the controller's process.
-func (c *Controller) PID() int { return c.process.cmd.Process.Pid }
-
 // Usage reads what the controller uses now.
 func (c *Controller) Usage() (Usage, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(c.PID()))
