@@ -176,7 +176,7 @@ func (p *proposal) vlan(v int) uint16 {
 func (p *proposal) trunkLine(port ovsdb.FoundPort) string {
 	mode := modeOf(port)
 	var vlans []uint16
-	note := ""
+	var note string
 	switch {
 	case mode == modeAccess:
 		vlans, note = []uint16{p.vlan(*port.Tag)}, fmt.Sprintf("access port of VLAN %d", *port.Tag)
