@@ -173,6 +173,10 @@ func (m Match) protocol() (name string, rest []string) {
 	switch m.EthType {
 	case 0:
 		return "", nil
+	case ethTypeMPLS:
+		return "mpls", nil
+	case ethTypeMPLSMC:
+		return "mplsm", nil
 	case EthTypeIPv4:
 		name = "ip"
 	case EthTypeIPv6:

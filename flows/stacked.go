@@ -11,13 +11,13 @@ const (
 	ethTypePBB     = 0x88e7 // IEEE 802.1ah
 	ethTypeETag    = 0x893f // IEEE 802.1BR
 	ethTypeVNTag   = 0x8926
+	ethTypeFabric  = 0x8903 // FabricPath
 	ethTypeNSH     = 0x894f // RFC 8300
-
-	protoGRE = 47 // RFC 2784; Ethernet inside, ERSPAN
 )
 
 // stacked lists what frames look like that may have two tags of their own or
-// more, here or inside a tunnel. With the carrier tag an engine finds three in
+// more, here or in what they carry. Tunnels over IP are none of these: Suricata
+// decodes what is in them in memory of its own. With the carrier tag an engine finds three in
 // them, and Suricata keeps the third one's VID when it uses a packet's memory
 // again: the next frame with fewer tags is then taken for one of another
 // connection, and passes rules that would stop it.
@@ -26,11 +26,8 @@ func stacked() []Match {
 	for _, inner := range []uint16{ethTypeCTag, ethTypeSTag} {
 		all = append(all, Match{VLAN: VLANMatch{Value: tagPresent, Mask: tagPresent}, EthType: inner})
 	}
-	for _, t := range []uint16{ethTypeOldQinQ, ethTypeMPLS, ethTypeMPLSMC, ethTypePBB, ethTypeETag, ethTypeVNTag, ethTypeNSH} {
+	for _, t := range []uint16{ethTypeOldQinQ, ethTypeMPLS, ethTypeMPLSMC, ethTypePBB, ethTypeETag, ethTypeVNTag, ethTypeFabric, ethTypeNSH} {
 		all = append(all, Match{EthType: t})
-	}
-	for _, t := range []uint16{EthTypeIPv4, EthTypeIPv6} {
-		all = append(all, Match{EthType: t, HasProto: true, IPProto: protoGRE})
 	}
 	return all
 }

@@ -362,7 +362,7 @@ func (b *attackBed) hideTags() (end func()) {
 
 // hidden is tags within each kind of tunnel, the innermost one with the number.
 func hidden(n uint16) [][]byte {
-	inner := frame.Tagged(udp(guest0, peer, 40), frame.Tag{VID: 1}, frame.Tag{VID: 2}, frame.Tag{VID: 1 + n%4000})
+	inner := frame.Tagged(udp(guest0, peer, 40), frame.Tag{VID: 1 + n%4000}, frame.Tag{VID: 2 + n%4000}, frame.Tag{VID: 3 + n%4000})
 	a := frame.Addrs{SrcMAC: guest0, DstMAC: peer, Src: netip.MustParseAddr("10.0.0.2"), Dst: netip.MustParseAddr("10.0.0.1")}
 	gre := func(proto uint16, head ...byte) []byte {
 		return frame.IP(a, 47, slices.Concat([]byte{0, 0, byte(proto >> 8), byte(proto)}, head, inner))
@@ -380,6 +380,7 @@ func hidden(n uint16) [][]byte {
 		frame.Ethernet(peer, guest0, 0x8847, slices.Concat([]byte{0, 1, 1, 64, 0, 0, 0, 0}, inner)),
 		frame.Ethernet(peer, guest0, 0x9100, slices.Concat([]byte{0, 1}, inner[12:])),
 		frame.Ethernet(peer, guest0, 0x88e7, slices.Concat([]byte{0, 0, 0, 1}, inner)),
+		frame.Ethernet(peer, guest0, 0x8903, slices.Concat([]byte{0, 1}, inner)), // FabricPath
 		frame.Ethernet(peer, guest0, 0x8926, slices.Concat([]byte{0, 0, 0, 1}, inner[12:])),
 	}
 }

@@ -191,15 +191,11 @@ func (c *capture) alike(i, j int) bool {
 }
 
 // stacked tells whether a frame with one tag in front has a lane of its own
-// through Suricata: it has more tags, or a tunnel that can hide some.
+// through Suricata: it has more tags, or carries something that can hide some.
 func stacked(f []byte) bool {
-	switch t, ip := binary.BigEndian.Uint16(f[16:]), f[18:]; t {
-	case 0x8100, 0x88a8, 0x9100, 0x8847, 0x8848, 0x88e7, 0x893f, 0x8926, 0x894f:
+	switch binary.BigEndian.Uint16(f[16:]) {
+	case 0x8100, 0x88a8, 0x9100, 0x8847, 0x8848, 0x88e7, 0x893f, 0x8926, 0x8903, 0x894f:
 		return true
-	case 0x0800:
-		return len(ip) >= 20 && ip[9] == 47
-	case 0x86dd:
-		return len(ip) >= 40 && ip[6] == 47
 	}
 	return false
 }

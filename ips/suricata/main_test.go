@@ -69,6 +69,8 @@ type bench struct {
 	legs [2]*tap
 	tune func(*Attachment) // before it runs; nil for nothing
 
+	before func() // each frame of a conversation; nil for nothing
+
 	mu     sync.Mutex
 	events []Event
 }

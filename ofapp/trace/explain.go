@@ -187,7 +187,7 @@ func (e *explainer) inspected() (back uint32, more []string, ok bool) {
 	sent, _ := e.w.port(uint32(e.carried))
 	i, _ := e.w.attachment(sent.Number, e.origin)
 	a, state := e.w.Gateway.Attachments[i], e.w.Attachments[i]
-	ret := e.w.returns(i, e.origin)
+	ret := e.w.returns(i, e.origin, sent.Number)
 	e.carried = 0
 	returns, there := e.w.port(ret.OFPort)
 	switch {

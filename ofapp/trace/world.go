@@ -94,7 +94,7 @@ func (w World) role(name string) string {
 func (w World) attachment(port uint32, o flows.Origin) (int, bool) {
 	for i, a := range w.Gateway.Attachments {
 		for _, l := range a.Legs {
-			if l.Port.OFPort == port && port != 0 && l.Sends.Has(o) {
+			if l.Port.OFPort == port && port != 0 && (l.Sends.Has(o) || a.StackLane) {
 				return i, true
 			}
 		}
@@ -102,14 +102,16 @@ func (w World) attachment(port uint32, o flows.Origin) (int, bool) {
 	return 0, false
 }
 
-// returns is the port at which the attachment gives frames of the origin back.
-func (w World) returns(i int, o flows.Origin) flows.Port {
+// returns is the port at which the attachment gives frames of the origin back
+// that went to it out of a port: another one, where it has two.
+func (w World) returns(i int, o flows.Origin, sent uint32) flows.Port {
+	var back flows.Port
 	for _, l := range w.Gateway.Attachments[i].Legs {
-		if l.Returns.Has(o) {
-			return l.Port
+		if l.Returns.Has(o) && (back.Name == "" || l.Port.OFPort != sent) {
+			back = l.Port
 		}
 	}
-	return flows.Port{}
+	return back
 }
 
 // carriers names the trunk ports that are configured to carry a VLAN.

@@ -184,10 +184,10 @@ func (t transit) stacked() bool {
 		return true
 	}
 	switch t.EtherType {
-	case 0x9100, 0x8847, 0x8848, 0x88e7, 0x893f, 0x8926, 0x894f:
+	case 0x9100, 0x8847, 0x8848, 0x88e7, 0x893f, 0x8926, 0x8903, 0x894f:
 		return true
 	}
-	return t.IP != nil && t.IP.Proto == 47
+	return false
 }
 
 // up tells whether the attachment works and all its ports are there.
