@@ -12,7 +12,9 @@ import "strings"
 // minutes, so what the datapath has no part in (configuration, alerts, events,
 // metrics, the page, plans) is left out, and so is what takes minutes by itself
 // and repeats the same subjects at random or in bulk (faults, chaos, random
-// pairs of configurations, many ports, attacks, replays, balance). TestSymmetry
+// pairs of configurations, many ports, attacks, replays, balance). Bad links by
+// netem take 99 s, hold-down 55 s and a storm of probes 24 s; they pass too:
+// -only 'TestBadLink|TestHoldDown|TestProbeStorm'. TestSymmetry
 // wants a later kernel than Debian 12's: -suite bookworm-backports -only TestSymmetry.
 var guestTests = map[string][]string{
 	"ofapp": {
@@ -24,8 +26,8 @@ var guestTests = map[string][]string{
 		"TestPorts", "TestReload", "TestRepair",
 		// The failure policy, failover, shares of several attachments.
 		"TestFailurePolicy", "TestDeadLink", "TestShare",
-		// Health: lost kinds of frames, hold-down, silence, meters, which the kernel has of its own.
-		"TestDegraded", "TestHoldDown", "TestSilence", "TestMeterDeleted", "TestProbeStorm", "TestBadLink",
+		// Health: lost kinds of frames, silence, meters, which the kernel has of its own.
+		"TestDegraded", "TestSilence", "TestMeterDeleted",
 		// Verdicts carried out by the switch.
 		"TestOffload", "TestOffloadRestart",
 		// Segmentation and checksum offload of the end hosts.
@@ -35,8 +37,7 @@ var guestTests = map[string][]string{
 	},
 	"flows": {
 		// Random frames by ofproto/trace against the model, and that broken flows are noticed.
-		"TestWayOfAFrame", "TestModelMissesEachTable", "TestLearning", "TestOffloadFlows", "TestOffloadMegaflows",
-		"TestInspected",
+		"TestWayOfAFrame", "TestModelMissesEachTable", "TestOffloadFlows", "TestInspected",
 	},
 }
 
