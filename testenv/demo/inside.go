@@ -149,6 +149,9 @@ func (d *demo) datapath(ctx context.Context) error {
 			continue
 		}
 		all++
+		if strings.Contains(line, "userspace(") { // a probe, on its way to the controller
+			continue
+		}
 		if strings.Contains(line, "in_port(ofc-builtin)") && strings.Contains(line, fmt.Sprintf("vlan(vid=%d,", vlanB)) {
 			back = append(back, line)
 		}
