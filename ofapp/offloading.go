@@ -112,7 +112,8 @@ func (forms offloadForms) parse(s openflow.FlowStats) (o flows.Offload, ok bool)
 		string(s.Instructions) == forms[offloadForm{c.Category(), o.Proto == flows.ProtoTCP}]
 }
 
-// offloadOfMatch reads the connection, as seen in the direction of the flow.
+// offloadOfMatch reads the connection, as seen in the direction of the flow. No
+// offload has a port 0: the switch takes the ports of fragments for that.
 func offloadOfMatch(m openflow.Match, c flows.Cookie) (o flows.Offload, ok bool) {
 	vlan, mask, hasVLAN := m.RegValue(int(flows.Reg2))
 	proto, src, dst, hasTuple := m.FiveTuple()
@@ -123,7 +124,8 @@ func offloadOfMatch(m openflow.Match, c flows.Cookie) (o flows.Offload, ok bool)
 	if c.Category() == flows.CatBlock {
 		o.Verdict = flows.BlockConnection
 	}
-	return o, hasVLAN && hasTuple && mask == 0xfff && vlan <= 0xfff && c.Offloaded()
+	hasPorts := src.Port() != 0 && dst.Port() != 0
+	return o, hasVLAN && hasTuple && hasPorts && mask == 0xfff && vlan <= 0xfff && c.Offloaded()
 }
 
 // offloadGone hears that the switch has let go of an offload's flow. Those that
