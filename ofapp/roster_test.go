@@ -136,7 +136,7 @@ func (r *rosterBed) judge(t *testing.T, lossy bool) {
 func (r *rosterBed) put(t *testing.T, attachments ...string) {
 	t.Helper()
 	began := time.Now()
-	r.hup(t, attachments...)
+	r.reread(t, suricataStart, r.text(attachments))
 	var names []string
 	for _, at := range attachments {
 		name, _, _ := strings.Cut(strings.TrimPrefix(at, "{name: "), ",")
@@ -145,21 +145,6 @@ func (r *rosterBed) put(t *testing.T, attachments ...string) {
 	eventually(t, suricataStart, fmt.Sprint("attachments ", names), func() bool { return slices.Equal(r.states(), names) })
 	r.ctl.WaitConverged(t, suricataStart)
 	t.Logf("%v after %v", names, time.Since(began).Round(time.Millisecond))
-}
-
-// hup writes a configuration and waits until it is in force.
-func (r *rosterBed) hup(t *testing.T, attachments ...string) {
-	t.Helper()
-	if err := r.ctl.Rewrite(r.text(attachments)); err != nil {
-		t.Fatal(err)
-	}
-	n := strings.Count(r.ctl.Logs(), "configuration read again")
-	if err := r.ctl.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, suricataStart, "the configuration was read", func() bool {
-		return strings.Count(r.ctl.Logs(), "configuration read again") > n
-	})
 }
 
 // states is name and state of every attachment.
