@@ -16,6 +16,7 @@ type encoder struct {
 	match         openflow.MatchWriter
 	known         map[flows.Action][]byte // actions that were encoded: flows share them
 	actions, body []byte
+	last          flows.Flow // body is of: flows for addresses share all of it
 }
 
 func newEncoder() *encoder { return &encoder{known: map[flows.Action][]byte{}} }
@@ -30,20 +31,38 @@ func (e *encoder) encode(f *flows.Flow) (openflow.EncodedFlow, error) {
 		out.Flags = openflow.FlagSendFlowRem
 	}
 	var err error
-	e.actions = e.actions[:0]
-	for _, a := range f.Actions {
-		if e.actions, err = e.action(e.actions, a); err != nil {
+	if !e.again(f) {
+		if err = e.instructions(f); err != nil {
 			return out, fmt.Errorf("flow %s: %w", *f, err)
 		}
-	}
-	if e.body, err = openflow.AppendInstructions(e.body[:0], f.Meter, e.actions, uint8(f.Goto)); err != nil {
-		return out, fmt.Errorf("flow %s: %w", *f, err)
 	}
 	out.Instructions = e.body
 	if out.Match, err = e.matchOf(&f.Match); err != nil {
 		return out, fmt.Errorf("flow %s: %w", *f, err)
 	}
 	return out, nil
+}
+
+// again tells whether the flow has the instructions of the last one, by the very
+// list of actions: it does not change once it was handed out, see flows.Part.
+func (e *encoder) again(f *flows.Flow) bool {
+	return len(f.Actions) > 0 && len(f.Actions) == len(e.last.Actions) && &f.Actions[0] == &e.last.Actions[0] &&
+		f.Meter == e.last.Meter && f.Goto == e.last.Goto
+}
+
+func (e *encoder) instructions(f *flows.Flow) (err error) {
+	e.last = flows.Flow{}
+	e.actions = e.actions[:0]
+	for _, a := range f.Actions {
+		if e.actions, err = e.action(e.actions, a); err != nil {
+			return err
+		}
+	}
+	if e.body, err = openflow.AppendInstructions(e.body[:0], f.Meter, e.actions, uint8(f.Goto)); err != nil {
+		return err
+	}
+	e.last = *f
+	return nil
 }
 
 func (e *encoder) action(b []byte, a flows.Action) ([]byte, error) {

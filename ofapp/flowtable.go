@@ -12,13 +12,20 @@ import (
 )
 
 // flowTable is a set of flows in the switch's own terms: 32 bytes for each, with
-// 4 to 8 to find it by, beside its match and instructions. The flows of a gateway
-// can be 100,000 and more, so nothing is a separate object on the heap.
+// 16 to 32 to find it by, beside its match and instructions. The flows of a
+// gateway can be 100,000 and more, so nothing is a separate object on the heap.
 type flowTable struct {
 	seed   maphash.Seed
 	chunks [][]byte // matches and instructions, each flow's in one piece
 	list   []stored
-	index  []uint32 // open addressing by hash: 0 is free, else 1 + place in list
+	index  []entry // open addressing by hash, half full at most
+}
+
+// entry tells the place of a flow. It has the hash, too, so that a look at others
+// of the same neighbourhood need not go to the list: there each costs a cache miss.
+type entry struct {
+	hash  uint32
+	place uint32 // in list, from 1; 0: free
 }
 
 // stored is a flow without its match and instructions.
@@ -87,10 +94,12 @@ func (t *flowTable) hash(f *openflow.EncodedFlow) uint32 {
 
 func (t *flowTable) lookup(f *openflow.EncodedFlow, hash uint32) int {
 	mask := uint32(len(t.index) - 1)
-	for i := hash & mask; t.index[i] != 0; i = (i + 1) & mask {
-		place := int(t.index[i] - 1)
-		if s := &t.list[place]; s.hash == hash && s.table == f.Table && s.priority == f.Priority &&
-			bytes.Equal(t.at(place).Match, f.Match) {
+	for i := hash & mask; t.index[i].place != 0; i = (i + 1) & mask {
+		if t.index[i].hash != hash {
+			continue
+		}
+		place := int(t.index[i].place - 1)
+		if s := &t.list[place]; s.table == f.Table && s.priority == f.Priority && bytes.Equal(t.at(place).Match, f.Match) {
 			return place
 		}
 	}
@@ -117,7 +126,7 @@ func (t *flowTable) put(f *openflow.EncodedFlow) (place int, had bool, err error
 	}
 	switch {
 	case had:
-	case len(t.list)*4 > len(t.index)*3:
+	case len(t.list)*2 > len(t.index):
 		t.reindex(2 * len(t.list))
 	default:
 		t.enter(place)
@@ -147,19 +156,19 @@ func (t *flowTable) keep(match, instructions []byte) (at uint32, err error) {
 func (t *flowTable) enter(place int) {
 	mask := uint32(len(t.index) - 1)
 	i := t.list[place].hash & mask
-	for t.index[i] != 0 {
+	for t.index[i].place != 0 {
 		i = (i + 1) & mask
 	}
-	t.index[i] = uint32(place + 1)
+	t.index[i] = entry{t.list[place].hash, uint32(place + 1)}
 }
 
 // reindex makes room for so many flows.
 func (t *flowTable) reindex(flows int) {
 	size := 16
-	for size*3 < flows*4 {
+	for size < 2*flows {
 		size *= 2
 	}
-	t.index = make([]uint32, size)
+	t.index = make([]entry, size)
 	for place := range t.list {
 		t.enter(place)
 	}
