@@ -164,6 +164,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.db = db
 	a.mu.Unlock()
 
+	defer a.nameSocket()()
 	g.Go(func() error { return ctl.Serve(ctx) })
 	if a.o.Serving != nil {
 		a.o.Serving()
