@@ -79,7 +79,7 @@ type view struct {
 	serial   uint64 // of the inputs that the last sync took
 	inputs   uint64 // serial of the inputs now
 	flows    int    // wanted flows
-	wanted   []flows.Flow
+	own      int    // of them, for the host's own address in the table mac
 	faults   []string
 	errText  string // why the last sync failed
 	rules    string // why rule files are not in force
