@@ -41,11 +41,12 @@ type Options struct {
 
 // App is one running gateway.
 type App struct {
-	o     Options
-	log   logrus.FieldLogger
-	start time.Time
-	wake  chan struct{} // something that the flows depend on changed
-	doubt chan struct{} // the switch may not hold what it held
+	o       Options
+	log     logrus.FieldLogger
+	start   time.Time
+	wake    chan struct{} // something that the flows depend on changed
+	doubt   chan struct{} // the switch may not hold what it held
+	foreign foreign       // what others change on the switch
 
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
@@ -163,6 +164,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.db = db
 	a.mu.Unlock()
 
+	defer a.nameSocket()()
 	g.Go(func() error { return ctl.Serve(ctx) })
 	if a.o.Serving != nil {
 		a.o.Serving()

@@ -139,6 +139,10 @@ func TestJournalMethod(t *testing.T) {
 			t.Errorf("%s: %v, next %d, missed %d, %d lines; want %+v", c.args, err, p.Next, p.Missed, len(p.Lines), c)
 		}
 	}
+	text, err := m.Call(t.Context(), strings.Fields("-n 2 -o yaml"))
+	if err != nil || !regexp.MustCompile(`\A---\nseq: 599\n(?s:.*)\n---\nseq: 600\n`).MatchString(text) {
+		t.Errorf("as YAML: %v\n%s", err, text)
+	}
 	for _, bad := range []string{"-n", "-n x", "-n -1", "--since x", "-o xml", "more", "x y"} {
 		if _, err := m.Call(t.Context(), strings.Fields(bad)); err == nil || !strings.Contains(err.Error(), "would be right") {
 			t.Errorf("%q: %v", bad, err)
@@ -147,7 +151,7 @@ func TestJournalMethod(t *testing.T) {
 	for range eventRecords {
 		app.happened(eventReload, "y", "x", nil)
 	}
-	text, err := m.Call(t.Context(), []string{"--since", "590"})
+	text, err = m.Call(t.Context(), []string{"--since", "590"})
 	if lost := 600 - 590; err != nil || !strings.Contains(text, fmt.Sprintf("\n# %d missed\n", lost)) {
 		t.Errorf("without the %d missed: %v: %.200s", lost, err, text)
 	}

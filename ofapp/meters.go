@@ -45,6 +45,9 @@ func (s *syncer) ensureMeters(ctx context.Context, wanted []flows.Meter) error {
 		command := openflow.MeterAdd
 		if there {
 			command = openflow.MeterModify
+			if s.quiet {
+				s.a.log.WithField("meter", m.ID).Warn("a meter was changed by somebody else and put right")
+			}
 		}
 		if err := s.conn.MeterMod(ctx, meterMod(command, m)); err != nil {
 			return err

@@ -50,7 +50,7 @@ func (a *App) methods() map[string]control.Method {
 		"vlog/list":       {Help: "", Call: a.listLevelMethod},
 		"plan":            {Help: "FILENAME TEXT [-o table|json|yaml]", Call: a.planMethod},
 		"flows/live":      {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
-		"offloads": {Help: "[-o table|json]", Call: func(ctx context.Context, args []string) (string, error) {
+		"offloads": {Help: "[-o table|json|yaml]", Call: func(ctx context.Context, args []string) (string, error) {
 			list, err := a.Offloads(ctx)
 			if err != nil {
 				return "", err

@@ -48,6 +48,10 @@ const (
 
 // follow keeps the switch's flows at what is wanted.
 func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
+	if err := a.monitorFlows(ctx, conn); err != nil {
+		return err
+	}
+	defer a.foreign.stop()
 	s := &syncer{a: a, conn: conn, silence: map[string]*silence{}}
 	if err := s.look(ctx); err != nil {
 		return err
@@ -88,6 +92,7 @@ func (s *syncer) look(ctx context.Context) error {
 		return err
 	}
 	s.a.work.audits.Observe(h.counted.ended.Sub(h.counted.began).Seconds())
+	s.a.foreign.took(h.counted.ended.Sub(h.counted.began))
 	if s.target != nil {
 		s.a.tally.add(h.counted, s.target)
 	}
@@ -120,6 +125,7 @@ func (s *syncer) loop(ctx context.Context) error {
 			}
 		case <-audit.C:
 			began := time.Now()
+			s.meters = nil // looked at again
 			if err := s.look(ctx); err != nil {
 				return err
 			}
