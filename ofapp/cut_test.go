@@ -17,13 +17,16 @@ import (
 )
 
 // relay stands between the controller and the switch, and does something to them
-// before a message of a change, or behind the last one.
+// before a message of a change, or behind the last one. It keeps the messages of
+// the last change.
 type relay struct {
 	endpoint string
 	mgmt     string
 
-	mu    sync.Mutex
-	armed *cut
+	mu     sync.Mutex
+	armed  *cut
+	change [][]byte
+	twice  bool // what the switch says unasked is told twice
 }
 
 // cut is what is done at one step of a change. The messages of a change are
@@ -37,12 +40,25 @@ type cut struct {
 	past chan struct{} // closed when the change has fewer steps
 }
 
-// Of the ONF bundle extension to OpenFlow 1.3.
+// Of OpenFlow 1.3 and of the ONF bundle extension to it.
 const (
 	experimenterMessage = 4
-	bundleControl       = 2300
-	bundleCommit        = 4
+	packetInMessage     = 10
+	portStatusMessage   = 12
+	multipartMessage    = 19
+
+	bundleControl = 2300
+	bundleOpen    = 0
+	bundleCommit  = 4
 )
+
+// controlOf is the type of a bundle's control message, -1 for any other message.
+func controlOf(m []byte) int {
+	if m[1] != experimenterMessage || len(m) < 22 || binary.BigEndian.Uint32(m[12:]) != bundleControl {
+		return -1
+	}
+	return int(binary.BigEndian.Uint16(m[20:]))
+}
 
 // newRelay has the bed's controller speak to the switch through a relay.
 func (b *bed) newRelay() {
@@ -78,29 +94,57 @@ func (r *relay) serve(c net.Conn) {
 	defer s.Close()
 	var back sync.WaitGroup
 	back.Go(func() {
-		_, _ = io.Copy(c, s) // ends with either connection
+		forward(s, c, func([]byte) bool { return true }, func(m []byte) bool { return r.again(c, m) }) // ends with either connection
 		_ = c.Close()
 	})
-	r.forward(bufio.NewReaderSize(c, 1<<16), s)
+	forward(c, s, r.before, r.behind)
 	_ = s.Close()
 	_ = c.Close()
 	back.Wait()
 }
 
-// forward hands on whole messages (OpenFlow 1.3.5, section 7.1).
-func (r *relay) forward(in *bufio.Reader, out io.Writer) {
+// forward hands on whole messages (OpenFlow 1.3.5, section 7.1), until before or
+// behind one of them the connection is to end.
+func forward(from io.Reader, out io.Writer, before, behind func([]byte) bool) {
+	in := bufio.NewReaderSize(from, 1<<16)
 	for {
 		head, err := in.Peek(8)
 		if err != nil {
 			return
 		}
 		m := make([]byte, max(8, int(binary.BigEndian.Uint16(head[2:]))))
-		if _, err := io.ReadFull(in, m); err != nil || !r.before(m) {
+		if _, err := io.ReadFull(in, m); err != nil || !before(m) {
 			return
 		}
-		if _, err := out.Write(m); err != nil || !r.behind(m) {
+		if _, err := out.Write(m); err != nil || !behind(m) {
 			return
 		}
+	}
+}
+
+// again tells once more what the switch has said unasked: packet-in,
+// flow-removed, port-status and the flow monitor's updates, whose xid is 0.
+func (r *relay) again(out io.Writer, m []byte) bool {
+	r.mu.Lock()
+	twice := r.twice
+	r.mu.Unlock()
+	unasked := m[1] >= packetInMessage && m[1] <= portStatusMessage || m[1] == multipartMessage && binary.BigEndian.Uint32(m[4:]) == 0
+	if twice && unasked {
+		_, err := out.Write(m)
+		return err == nil
+	}
+	return true
+}
+
+// keep keeps the messages of the last change.
+func (r *relay) keep(m []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if controlOf(m) == bundleOpen {
+		r.change = nil
+	}
+	if m[1] == experimenterMessage {
+		r.change = append(r.change, m)
 	}
 }
 
@@ -109,8 +153,7 @@ func (r *relay) take(m []byte, last bool) *cut {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.armed
-	commit := len(m) >= 22 && binary.BigEndian.Uint32(m[12:]) == bundleControl && binary.BigEndian.Uint16(m[20:]) == bundleCommit
-	if c == nil || m[1] != experimenterMessage || last && !commit {
+	if c == nil || m[1] != experimenterMessage || last && controlOf(m) != bundleCommit {
 		return nil
 	}
 	if c.seen == c.step {
@@ -126,7 +169,11 @@ func (r *relay) take(m []byte, last bool) *cut {
 	return nil
 }
 
-func (r *relay) before(m []byte) bool { return r.take(m, false).carryOut() }
+func (r *relay) before(m []byte) bool {
+	r.keep(m)
+	return r.take(m, false).carryOut()
+}
+
 func (r *relay) behind(m []byte) bool { return r.take(m, true).carryOut() }
 
 func (c *cut) carryOut() bool {
