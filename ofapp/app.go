@@ -133,7 +133,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	release, err := a.claim()
+	release, err := claim(a.cfg)
 	if err != nil {
 		return err
 	}
