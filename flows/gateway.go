@@ -62,6 +62,7 @@ type Attachment struct {
 	Up     bool
 	Drain  bool // takes no new connections while another one is up
 	Weight int  // share of the connections, 0 counts as 1
+	Leaves bool // is no longer configured: has no share, and is used only while no other one is up
 }
 
 func (a Attachment) weight() int { return max(a.Weight, 1) }

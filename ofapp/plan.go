@@ -58,6 +58,9 @@ func (a *App) Plan(ctx context.Context, next *config.Config) (Plan, error) {
 	if in.bridge == nil {
 		return Plan{}, errNoBridge
 	}
+	if err := checkPorts(next); err != nil {
+		return Plan{}, fmt.Errorf("reload refuses this configuration: %w", err)
+	}
 	now, _ := in.gateway()
 	then, problems := in.gatewayOf(next)
 	was, err := wanted(now, nil)
@@ -250,59 +253,4 @@ func (p planner) portVLANs(port uint32) (vlans []uint16, every bool) {
 		}
 	}
 	return vlans, every
-}
-
-// shown prints a value so that an empty one can be seen.
-func shown(v any) string {
-	if v == "" {
-		return `""`
-	}
-	return fmt.Sprint(v)
-}
-
-// attachmentChanges tells in words what becomes of the attachments.
-func attachmentChanges(old, next *config.Config) []string {
-	out := []string{}
-	find := func(c *config.Config, name string) *config.Attachment {
-		i := slices.IndexFunc(c.Inspection.Attachments, func(a config.Attachment) bool { return a.Name == name })
-		if i < 0 {
-			return nil
-		}
-		return &c.Inspection.Attachments[i]
-	}
-	for _, a := range next.Inspection.Attachments {
-		was := find(old, a.Name)
-		if was == nil {
-			out = append(out, fmt.Sprintf("+ %s (%s)", a.Name, a.Kind))
-			continue
-		}
-		for _, d := range []struct {
-			what     string
-			old, new any
-		}{
-			{"kind", was.Kind, a.Kind},
-			{"port", was.Port, a.Port},
-			{"return_port", was.ReturnPort, a.ReturnPort},
-			{"legs", was.Legs, a.Legs},
-			{"threads", was.Threads, a.Threads},
-			{"weight", was.Weight, a.Weight},
-			{"eve", was.EVE, a.EVE},
-			{"include", was.Include, a.Include},
-			{"supervise", was.Supervise, a.Supervise},
-			{"memory", was.Memory, a.Memory},
-		} {
-			if d.old != d.new {
-				out = append(out, fmt.Sprintf("~ %s: %s %s instead of %s", a.Name, d.what, shown(d.new), shown(d.old)))
-			}
-		}
-		if !slices.Equal(was.Rules, a.Rules) {
-			out = append(out, fmt.Sprintf("~ %s: other rule files", a.Name))
-		}
-	}
-	for _, a := range old.Inspection.Attachments {
-		if find(next, a.Name) == nil {
-			out = append(out, fmt.Sprintf("- %s (%s)", a.Name, a.Kind))
-		}
-	}
-	return out
 }

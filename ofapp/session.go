@@ -187,6 +187,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	s.quiet = true
+	a.markOut(t)
 	a.noteSync(t, nil)
 	return 0, nil
 }

@@ -20,6 +20,7 @@ type Status struct {
 	Bridge      string             `json:"bridge"`
 	Flows       int                `json:"flows"` // wanted, without what the switch learned
 	Attachments []AttachmentStatus `json:"attachments"`
+	Leaving     []AttachmentStatus `json:"leaving,omitempty"` // no longer configured, and not gone yet
 	MACs        int                `json:"macs"`
 	Frames      Frames             `json:"frames"`
 	Offloads    OffloadCounts      `json:"offloads"`
@@ -125,15 +126,15 @@ func (a *App) Alive() { a.known() }
 func (a *App) known() (s Status, own int, conn *openflow.Conn) {
 	// The attachments first: of a verdict that comes after it the view knows
 	// nothing, and would call flows converged that do not follow it yet.
-	attachments, judged := a.attachmentStates()
+	attachments, leaving, judged := a.attachmentStates()
 	a.mu.Lock()
 	v, cfg := a.view, a.cfg
 	conn = a.conn
 	a.mu.Unlock()
 	db := a.db.Snapshot()
 	s = Status{
-		Attachments: attachments,
-		Bridge:      cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
+		Attachments: attachments, Leaving: leaving,
+		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
 		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
 		Frames: a.tally.frames(), Offloads: a.offloads.counts(),
@@ -146,24 +147,37 @@ func (a *App) known() (s Status, own int, conn *openflow.Conn) {
 	if v.rules != "" {
 		s.Problems = append(s.Problems, strings.Split(v.rules, "\n")...)
 	}
-	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged
+	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged && len(leaving) == 0
 	s.MACs = a.tally.macs()
 	return s, v.own, conn
 }
 
 // attachmentStates tells the attachments' states, and whether there is a verdict
-// on each.
-func (a *App) attachmentStates() (list []AttachmentStatus, judged bool) {
+// on each that is configured.
+func (a *App) attachmentStates() (list, leaving []AttachmentStatus, judged bool) {
 	judged = true
-	for _, at := range a.list() {
+	a.mu.Lock()
+	configured, others := a.attachments, a.leaving
+	a.mu.Unlock()
+	for _, at := range others {
+		as, _ := at.status()
+		as.Reason = "is used until another one is up"
+		if at.out.Load() != 0 || at.urgent.Load() || as.State == probe.Down.String() {
+			as.Reason = "gets no more frames"
+		}
+		leaving = append(leaving, as)
+	}
+	for _, at := range configured {
 		as, known := at.status()
-		if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok && as.State == "down" {
+		if !at.begun.Load() {
+			as.Reason = "waits for its ports, which another attachment leaves"
+		} else if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok && as.State == "down" {
 			as.Reason = "a port of it is not on the bridge"
 		}
 		list = append(list, as)
 		judged = judged && known
 	}
-	return list, judged
+	return list, leaving, judged
 }
 
 // countMACs asks the switch how many addresses it knows, without moving them.
