@@ -41,13 +41,14 @@ type Options struct {
 
 // App is one running gateway.
 type App struct {
-	o      Options
-	log    logrus.FieldLogger
-	start  time.Time
-	wake   chan struct{} // something that the flows depend on changed
-	doubt  chan struct{} // the switch may not hold what it held
-	joined chan struct{} // there are new attachments
-	begins chan struct{} // an attachment makes its ports
+	o       Options
+	log     logrus.FieldLogger
+	start   time.Time
+	wake    chan struct{} // something that the flows depend on changed
+	doubt   chan struct{} // the switch may not hold what it held
+	foreign foreign       // what others change on the switch
+	joined  chan struct{} // there are new attachments
+	begins  chan struct{} // an attachment makes its ports
 
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
@@ -82,7 +83,7 @@ type view struct {
 	serial   uint64 // of the inputs that the last sync took
 	inputs   uint64 // serial of the inputs now
 	flows    int    // wanted flows
-	wanted   []flows.Flow
+	own      int    // of them, for the host's own address in the table mac
 	faults   []string
 	errText  string // why the last sync failed
 	rules    string // why rule files are not in force
@@ -141,7 +142,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	release, err := a.claim()
+	release, err := claim(a.cfg)
 	if err != nil {
 		return err
 	}
@@ -172,6 +173,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.db = db
 	a.mu.Unlock()
 
+	defer a.nameSocket()()
 	g.Go(func() error { return ctl.Serve(ctx) })
 	if a.o.Serving != nil {
 		a.o.Serving()

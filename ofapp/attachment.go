@@ -13,6 +13,7 @@ import (
 	"ofcontroller/config"
 	"ofcontroller/flows"
 	"ofcontroller/ips/probe"
+	"ofcontroller/openflow"
 )
 
 // attachment is one IPS. Its fields do not change: a reload that changes what
@@ -123,13 +124,13 @@ func (a *App) working() []*attachment {
 // attachments without a verdict, so that a restart changes nothing before the
 // first verdict: if there are flows of ours but none to an attachment, it was
 // down.
-func (a *App) assume(h held) {
+func (a *App) assume(h *held) {
 	ours, dispatch := false, false
-	for _, b := range h.flows {
-		c := flows.Cookie(b.cookie)
+	h.eachBeside(nil, func(f *openflow.EncodedFlow) {
+		c := flows.Cookie(f.Cookie)
 		ours = ours || c.Ours()
 		dispatch = dispatch || (c.Ours() && c.Category() == flows.CatDispatch && c.Object() != 0)
-	}
+	})
 	for _, at := range a.working() {
 		leg, _ := a.probeLeg(at.cfg, flows.OriginUplink)
 		at.mu.Lock()

@@ -61,12 +61,6 @@ func (a *App) ensureBridge(ctx context.Context) error {
 	return errors.Join(a.sizeAttachments(), a.plainAttachments())
 }
 
-// doubtFlows has the switch's flows looked at now. A change of the bridge can
-// take them away: ovs-vswitchd drops all flows with a change of fail_mode.
-func (a *App) doubtFlows() {
-	signal(a.doubt)
-}
-
 // spec is what the configuration asks of the database.
 func (a *App) spec() ovsdb.Spec {
 	cfg := a.config()

@@ -124,8 +124,8 @@ const toldFlows = 5
 
 // tellRepair makes an event of flows that somebody else changed. What was found
 // is as flows --live shows it: + was missing, - was too many, ~ differed.
-func (a *App) tellRepair(h held, w wantedTable, c change) {
-	found := differences(h, w, c)
+func (a *App) tellRepair(w *wantedTable, c change) {
+	found := differences(w, c)
 	text := fmt.Sprintf("flows put right: %d were missing, %d too many, %d differed", len(c.added), len(c.removed), len(c.changed))
 	shown := strings.Join(found[:min(len(found), toldFlows)], "\n")
 	if n := len(found) - toldFlows; n > 0 {

@@ -179,6 +179,8 @@ func (a *App) event(e openflow.Event, now time.Time) {
 		a.offloadGone(e)
 	case openflow.PortStatus:
 		a.changed()
+	case openflow.FlowsChanged:
+		a.foreign.changed(now, a.doubtFlows)
 	}
 }
 

@@ -109,11 +109,11 @@ const answerTime = time.Second
 // Status looks at everything. The count of addresses needs the switch and is
 // left at 0 when it does not answer.
 func (a *App) Status(ctx context.Context) Status {
-	s, wanted, conn := a.known()
+	s, own, conn := a.known()
 	if conn != nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		defer cancel()
-		s.MACs, _ = countMACs(ctx, conn, wanted)
+		s.MACs, _ = countMACs(ctx, conn, own)
 	}
 	return s
 }
@@ -123,15 +123,16 @@ func (a *App) Alive() { a.known() }
 
 // known is the status as far as it can be told without asking anybody; the
 // count of addresses is that of the last audit.
-func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
+func (a *App) known() (s Status, own int, conn *openflow.Conn) {
 	// The attachments first: of a verdict that comes after it the view knows
 	// nothing, and would call flows converged that do not follow it yet.
 	attachments, leaving, judged := a.attachmentStates()
 	a.mu.Lock()
-	v, cfg, conn := a.view, a.cfg, a.conn
+	v, cfg := a.view, a.cfg
+	conn = a.conn
 	a.mu.Unlock()
 	db := a.db.Snapshot()
-	s := Status{
+	s = Status{
 		Attachments: attachments, Leaving: leaving,
 		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
@@ -148,7 +149,7 @@ func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
 	}
 	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged && len(leaving) == 0
 	s.MACs = a.tally.macs()
-	return s, v.wanted, conn
+	return s, v.own, conn
 }
 
 // attachmentStates tells the attachments' states, and whether there is a verdict
@@ -180,8 +181,8 @@ func (a *App) attachmentStates() (list, leaving []AttachmentStatus, judged bool)
 }
 
 // countMACs asks the switch how many addresses it knows, without moving them.
-// The host's own address is none of them.
-func countMACs(ctx context.Context, conn *openflow.Conn, wanted []flows.Flow) (int, error) {
+// The host's own address, which has so many flows, is none of them.
+func countMACs(ctx context.Context, conn *openflow.Conn, own int) (int, error) {
 	tables, err := conn.TableStats(ctx)
 	if err != nil {
 		return 0, err
@@ -192,12 +193,7 @@ func countMACs(ctx context.Context, conn *openflow.Conn, wanted []flows.Flow) (i
 			n += int(t.Active)
 		}
 	}
-	for _, f := range wanted {
-		if f.Table == flows.TableMAC && f.Cookie.Object() == flows.LocalPort {
-			n--
-		}
-	}
-	return max(n, 0), nil
+	return max(n-own, 0), nil
 }
 
 // status tells the state and whether there is a verdict.
