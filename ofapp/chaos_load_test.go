@@ -91,6 +91,8 @@ func (b *bed) learningStorm(t *testing.T) {
 		t.Errorf("grown by %d KiB", (after.Resident-before.Resident)>>10)
 	}
 	b.forgetLearned(t)
+	b.env.AppctlT(t, "revalidator/purge") // the datapath's flows of the storm, which keep the switch busy for seconds
+	b.waitState(t, "up")
 }
 
 // removalStorm has others add flows that the controller hears of when they go,

@@ -151,7 +151,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 		a.assume(s.held)
 		s.assumed = true
 	}
-	first := s.target == nil
+	before := s.target
 	t, err := s.want(ctx)
 	if err != nil {
 		a.note(err)
@@ -160,8 +160,11 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	if t, err = s.withMeters(ctx, t); err != nil {
 		return 0, err
 	}
-	if first {
+	if before == nil {
 		a.tally.add(s.held.counted, t)
+	}
+	if t != before {
+		s.quiet = false // the difference is ours, whatever it was that woke the loop
 	}
 	c, err := s.difference(ctx, t)
 	if err != nil {
