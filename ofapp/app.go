@@ -212,7 +212,7 @@ func (a *App) watch(ctx context.Context) error {
 		case <-a.db.Changed():
 		case <-retry.C:
 		}
-		news.look(a, a.db.Snapshot())
+		news.look(a, a.db.View())
 		a.changed()
 		if err := a.ensure(ctx); err != nil && ctx.Err() == nil {
 			retry.Reset(time.Second)
