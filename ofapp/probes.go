@@ -138,7 +138,7 @@ func (a *App) sendProbe(ctx context.Context, conn *openflow.Conn, at *attachment
 // probeLeg is the port that the origin's frames go out of to the attachment;
 // not ok while a leg is missing.
 func (a *App) probeLeg(c config.Attachment, o flows.Origin) (port uint32, ok bool) {
-	br := a.db.Snapshot().Bridge
+	br := a.db.View().Bridge
 	if br == nil {
 		return 0, false
 	}

@@ -143,7 +143,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	a := s.a
 	if !s.assumed {
 		if a.bridge() == nil {
-			if a.db.Snapshot().Connected {
+			if a.db.View().Connected {
 				a.note(errors.New("the database does not have the bridge yet"))
 			}
 			return 0, nil
@@ -217,7 +217,7 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 	_ = a.ensure(ctx) // kept for status; what can be done without is done
 	t := &target{serial: in.serial}
 	t.gateway, t.faults = in.gateway()
-	if limit := a.db.Snapshot().VLANLimit; limit != "" && limit != "1" {
+	if limit := a.db.View().VLANLimit; limit != "" && limit != "1" {
 		t.faults = append(t.faults, fmt.Sprintf(
 			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
 	}
