@@ -36,6 +36,24 @@ func (e *Env) StopDB() error {
 // it, so [Env.LocalPort] must be called again.
 func (e *Env) StartSwitch() error { return e.startSwitch(context.Background()) }
 
+// LaunchSwitch starts ovs-vswitchd and does not wait for anything: the database
+// server may come later.
+func (e *Env) LaunchSwitch() error {
+	if e.vswitchd.running() {
+		return errors.New("ovs-vswitchd is running")
+	}
+	args := []string{e.DB()}
+	if e.datapath == "netdev" {
+		args = append(args, "--disable-system") // do not look for the kernel's datapath
+	}
+	vswitchd, err := e.startDaemon("ovs-vswitchd", e.tools.vswitchd, args...)
+	if err != nil {
+		return err
+	}
+	e.vswitchd = vswitchd
+	return nil
+}
+
 // StopSwitch stops ovs-vswitchd in an orderly way. The database keeps bridges and
 // ports; flows are lost.
 func (e *Env) StopSwitch() error {
@@ -84,18 +102,10 @@ func (e *Env) startDB(ctx context.Context) error {
 }
 
 func (e *Env) startSwitch(ctx context.Context) error {
-	if e.vswitchd.running() {
-		return errors.New("ovs-vswitchd is running")
-	}
-	args := []string{e.DB()}
-	if e.datapath == "netdev" {
-		args = append(args, "--disable-system") // do not look for the kernel's datapath
-	}
-	vswitchd, err := e.startDaemon("ovs-vswitchd", e.tools.vswitchd, args...)
-	if err != nil {
+	if err := e.LaunchSwitch(); err != nil {
 		return err
 	}
-	e.vswitchd = vswitchd
+	vswitchd := e.vswitchd
 	if err := e.awaitSocket(ctx, vswitchd, e.switchSocket()); err != nil {
 		return err
 	}
