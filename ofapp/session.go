@@ -221,6 +221,9 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 		t.faults = append(t.faults, fmt.Sprintf(
 			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
 	}
+	if a.db.Snapshot().FlowRestoreWait {
+		t.faults = append(t.faults, restoreWaitFault)
+	}
 	a.places.configure(in.bridge.Name, t.gateway, portNames(in.bridge))
 	var last *wantedTable
 	if s.target != nil {
