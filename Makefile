@@ -118,6 +118,7 @@ $(TOOLS)/nfpm:
 generate: ## Write the generated references and golden files anew
 	go generate ./...
 	go test ./docs ./ofapp ./cmd/ofcontroller ./testenv/bench -run 'Golden|Generated' -update
+	go test ./testenv/demo -run 'TestDemo$$' -update
 
 .PHONY: screenshots
 screenshots: deps ## Take the pictures of the status page anew
