@@ -46,7 +46,7 @@ demo: deps build ## Show the gateway at work, then clean up
 
 .PHONY: test
 test: deps $(TOOLS)/nfpm ## Run all tests
-	@testenv/install.sh suricata browser
+	@testenv/install.sh race suricata browser promtool
 	$(ROOT) go test -race -timeout 11m ./...
 
 .PHONY: test-kernel
@@ -118,6 +118,7 @@ $(TOOLS)/nfpm:
 generate: ## Write the generated references and golden files anew
 	go generate ./...
 	go test ./docs ./ofapp ./cmd/ofcontroller ./testenv/bench -run 'Golden|Generated' -update
+	go test ./testenv/demo -run 'TestDemo$$' -update
 
 .PHONY: screenshots
 screenshots: deps ## Take the pictures of the status page anew

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func (a *App) ensure(ctx context.Context) error {
 func (a *App) ensureBridge(ctx context.Context) error {
 	a.ensuring.Lock()
 	defer a.ensuring.Unlock()
-	if !a.db.Snapshot().Connected {
+	if !a.db.View().Connected {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
@@ -63,21 +64,37 @@ func (a *App) ensureBridge(ctx context.Context) error {
 // spec is what the configuration asks of the database.
 func (a *App) spec() ovsdb.Spec {
 	cfg := a.config()
-	s := ovsdb.Spec{Create: cfg.Bridge.Create, DatapathType: cfg.Bridge.DatapathType, Tables: a.tables(cfg)}
-	for _, u := range cfg.Uplinks {
-		s.Ports = append(s.Ports, ovsdb.PortSpec{Name: u.Port})
-	}
-	for _, t := range cfg.Trunks {
-		s.Ports = append(s.Ports, ovsdb.PortSpec{Name: t.Port})
-	}
-	for _, at := range a.list() {
+	s := ovsdb.Spec{Create: cfg.Bridge.Create, DatapathType: cfg.Bridge.DatapathType, Ports: networkPorts(cfg), Tables: a.tables(cfg)}
+	a.mu.Lock()
+	list, leaving := a.attachments, a.leaving
+	a.mu.Unlock()
+	for _, at := range list {
 		for _, name := range attachmentPorts(at.cfg) {
 			if at.ready() {
 				s.Ports = append(s.Ports, ovsdb.PortSpec{Name: name, Own: at.engine != nil})
 			}
 		}
 	}
+	for _, at := range leaving {
+		if at.cleared.Load() {
+			s.Gone = append(s.Gone, enginePorts(at.cfg)...)
+		}
+	}
+	for _, at := range list { // whose ports are no longer the other's
+		s.Gone = slices.DeleteFunc(s.Gone, func(p string) bool { return slices.Contains(attachmentPorts(at.cfg), p) })
+	}
 	return s
+}
+
+// networkPorts are the ports of the network.
+func networkPorts(cfg *config.Config) (out []ovsdb.PortSpec) {
+	for _, u := range cfg.Uplinks {
+		out = append(out, ovsdb.PortSpec{Name: u.Port})
+	}
+	for _, t := range cfg.Trunks {
+		out = append(out, ovsdb.PortSpec{Name: t.Port})
+	}
+	return out
 }
 
 // bridge is what is known of the bridge. A restarted ovsdb-server has forgotten
@@ -129,7 +146,7 @@ func (a *App) tables(cfg *config.Config) map[int]ovsdb.Table {
 // sizeAttachments gives the ports that this program makes room for the
 // largest guest's frames.
 func (a *App) sizeAttachments() error {
-	br := a.db.Snapshot().Bridge
+	br := a.db.View().Bridge
 	if br == nil {
 		return nil
 	}
@@ -153,7 +170,7 @@ func (a *App) sizeAttachments() error {
 // segments of up to 64 KiB without checksums, and a veth or tap device would
 // pass that to the IPS. The userspace datapath has no such frames.
 func (a *App) plainAttachments() error {
-	br := a.db.Snapshot().Bridge
+	br := a.db.View().Bridge
 	if br == nil || br.DatapathType == datapathUserspace {
 		return nil
 	}

@@ -15,10 +15,7 @@ import (
 // doubtFlows has the switch's flows looked at now. A change of the bridge can
 // take them away: ovs-vswitchd drops all flows with a change of fail_mode.
 func (a *App) doubtFlows() {
-	select {
-	case a.doubt <- struct{}{}:
-	default:
-	}
+	signal(a.doubt)
 }
 
 // What others change is looked at at once; who changes flows all the time has

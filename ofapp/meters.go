@@ -22,7 +22,7 @@ func meterMod(command uint16, m flows.Meter) openflow.MeterMod {
 // can't, and gives a target without any for a switch that has none. The error is
 // that of the connection.
 func (s *syncer) withMeters(ctx context.Context, t *target) (*target, error) {
-	err := s.ensureMeters(ctx, flows.Meters(t.flows))
+	err := s.ensureMeters(ctx, t.table.meters)
 	if _, refused := errors.AsType[*openflow.ErrorMsg](err); refused {
 		s.a.log.WithError(err).Warn("the switch has no meters: what an IPS sends in a probe's place is not limited")
 		s.a.setNoMeters()
