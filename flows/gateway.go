@@ -169,6 +169,7 @@ func Build(g Gateway) []Flow {
 	b.admit()
 	b.vlanAdmission()
 	b.steer()
+	b.slot()
 	b.dispatch()
 	b.back()
 	b.source()

@@ -64,8 +64,7 @@ func (w *witness) verdict(name string) func(f []byte) []testenv.Out {
 
 // TestSymmetry opens connections between sockets, whose kernel gives each
 // socket's packets a hash of its own, in all directions: every one must go
-// through one of two attachments, and be shared between them. So it is with
-// Linux 6.12, whose datapath has a symmetric hash, and not with 6.1 (docs/architecture.md).
+// through one of two attachments, and be shared between them.
 func TestSymmetry(t *testing.T) {
 	const connections = 1000
 	s := newStations(t)

@@ -14,8 +14,7 @@ import "strings"
 // and repeats the same subjects at random or in bulk (faults, chaos, random
 // pairs of configurations, many ports, attacks, replays, balance). Bad links by
 // netem take 99 s, hold-down 55 s and a storm of probes 24 s; they pass too:
-// -only 'TestBadLink|TestHoldDown|TestProbeStorm'. TestSymmetry
-// wants a later kernel than Debian 12's: -suite bookworm-backports -only TestSymmetry.
+// -only 'TestBadLink|TestHoldDown|TestProbeStorm'.
 var guestTests = map[string][]string{
 	"ofapp": {
 		// Every row of the table of docs/architecture.md, for all kinds of attachment.
@@ -25,7 +24,7 @@ var guestTests = map[string][]string{
 		"TestRestart", "TestEmbeddedRestart", "TestSwitchRestart", "TestSwitchRestartLoss", "TestDatabaseRestart",
 		"TestPorts", "TestReload", "TestRepair",
 		// The failure policy, failover, shares of several attachments.
-		"TestFailurePolicy", "TestDeadLink", "TestShare",
+		"TestFailurePolicy", "TestDeadLink", "TestShare", "TestSymmetry",
 		// Health: lost kinds of frames, silence, meters, which the kernel has of its own.
 		"TestDegraded", "TestSilence", "TestMeterDeleted",
 		// Verdicts carried out by the switch.
