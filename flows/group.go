@@ -84,7 +84,7 @@ func (g Group) String() string {
 // Groups gives the complete set of groups for the gateway. They belong to the
 // flows that Build gives for the same gateway.
 func Groups(g Gateway) []Group {
-	b := builder{Gateway: g}
+	b := builder{survey: survey{Gateway: g}}
 	var out []Group
 	b.eachGroup(func(id uint32, o Origin, open, stacked bool, order []int) {
 		out = append(out, b.failover(id, o, open, stacked, order))
@@ -95,7 +95,7 @@ func Groups(g Gateway) []Group {
 // Takers tells for each group which attachment each of its buckets hands frames
 // to, as an index into g.Attachments; -1 if to none.
 func Takers(g Gateway) map[uint32][]int {
-	b := builder{Gateway: g}
+	b := builder{survey: survey{Gateway: g}}
 	out := map[uint32][]int{}
 	b.eachGroup(func(id uint32, _ Origin, open, _ bool, order []int) {
 		if open {

@@ -25,6 +25,10 @@ const (
 	evenDepth = 3 // so many attachments of a slot's order are chosen for even shares
 )
 
+// Slots tells which attachment each slot goes to, as an index into g.Attachments;
+// none when no attachment can be used.
+func Slots(g Gateway) []int { return share(g.Attachments) }
+
 // share tells which attachment each slot goes to: the result holds indices into
 // the list, and is empty when none can be used.
 func share(list []Attachment) []int {
@@ -38,22 +42,26 @@ func share(list []Attachment) []int {
 // takers tells which attachments each slot goes to, the first of them that
 // works; none when no attachment can be used. Orders go by the configured
 // attachments alone, and those that can't be used are left out: an attachment
-// that fails, drains or comes back moves its own slots and no other. Draining
-// ones come last.
+// that fails, drains or comes back moves its own slots and no other. Those that
+// drain come last; those that leave are used while there is no other.
 func takers(list []Attachment) [][]int {
 	var out [][]int
 	for _, order := range orders(list) {
-		var use, draining []int
+		var use, draining, leaving []int
 		for _, i := range order {
 			switch a := list[i]; {
 			case !a.Up || !a.present():
+			case a.Leaves:
+				leaving = append(leaving, i)
 			case a.Drain:
 				draining = append(draining, i)
 			default:
 				use = append(use, i)
 			}
 		}
-		use = append(use, draining...)
+		if use = append(use, draining...); len(use) == 0 {
+			use = leaving
+		}
 		if len(use) == 0 {
 			return nil
 		}
@@ -64,8 +72,36 @@ func takers(list []Attachment) [][]int {
 
 // orders gives each slot all attachments, its home first. It is as short as it
 // can be: slots that differ in their upper bits alone and have the same order
-// are one, since each bit that counts costs datapath flows.
+// are one, since each bit that counts costs datapath flows. Attachments that
+// leave have no home any more and come last.
 func orders(list []Attachment) [][]int {
+	var stay, leave []int
+	for i, a := range list {
+		if a.Leaves {
+			leave = append(leave, i)
+		} else {
+			stay = append(stay, i)
+		}
+	}
+	if len(stay) == 0 {
+		stay, leave = leave, nil
+	}
+	staying := make([]Attachment, len(stay))
+	for n, i := range stay {
+		staying[n] = list[i]
+	}
+	out := ordersOf(staying)
+	for s, order := range out {
+		for n, i := range order {
+			order[n] = stay[i]
+		}
+		out[s] = append(order, leave...)
+	}
+	return out
+}
+
+// ordersOf is orders for attachments that have homes.
+func ordersOf(list []Attachment) [][]int {
 	out := make([][]int, 0, 1<<maxSlotBits)
 	for _, home := range homes(list) {
 		out = append(out, []int{home})

@@ -89,11 +89,14 @@ func (a *App) annotated(ctx context.Context, filter flowFilter) (FlowTable, erro
 	if _, ok := in.bridge.Interfaces[filter.port]; !ok && filter.port != "" {
 		return nil, fmt.Errorf("port %s is not on bridge %s", filter.port, in.bridge.Name)
 	}
-	w, err := wanted(flows.Build(g), nil)
+	w, err := wanted(g, nil)
 	if err != nil {
 		return nil, err
 	}
-	n := annotator{ports: portNames(in.bridge), policy: in.cfg.Inspection.Policy, want: w, gateway: g, takers: flows.Takers(g)}
+	n := annotator{
+		ports: portNames(in.bridge), policy: in.cfg.Inspection.Policy, want: w.flows, gateway: g, takers: flows.Takers(g),
+	}
+	w.each(func(_ int, f flows.Flow) { n.flows = append(n.flows, f) })
 	n.ports[flows.LocalPort] = in.bridge.Name
 	out := FlowTable{}
 	err = conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
@@ -117,7 +120,8 @@ func (a *App) annotated(ctx context.Context, filter flowFilter) (FlowTable, erro
 type annotator struct {
 	ports  map[uint32]string
 	policy []config.PolicyLine
-	want   wantedTable
+	want   *flowTable
+	flows  []flows.Flow // by place in want
 
 	gateway flows.Gateway
 	takers  map[uint32][]int // of gateway
@@ -144,9 +148,10 @@ func (n annotator) flow(s openflow.FlowStats) (AnnotatedFlow, error) {
 		return out, fmt.Errorf("match of a flow in table %d: %w", s.Table, err)
 	}
 	n.subjects(&out, match, c)
-	f, ok := n.want.text[flowKey{s.Table, s.Priority, string(s.Match)}]
+	place := n.want.find(&openflow.EncodedFlow{Table: s.Table, Priority: s.Priority, Match: s.Match})
 	switch {
-	case ok:
+	case place >= 0:
+		f := n.flows[place]
 		out.Match, out.Actions = n.match(f.Match), n.actions(f)
 	case c.Learned():
 		mac, _ := match.EthDstValue()
@@ -235,7 +240,7 @@ func (n annotator) actions(f flows.Flow) string {
 		case flows.Resubmit:
 			s = append(s, fmt.Sprintf("resubmit(,%s)", a.Table))
 		case flows.Move:
-			s = append(s, fmt.Sprintf("move:%s->%s", part(a.Src), part(a.Dst)))
+			s = append(s, fmt.Sprintf("move:%s->%s", rangeName(a.Src), rangeName(a.Dst)))
 		case flows.ToGroup:
 			s = append(s, a.String()+n.order(a.Group))
 		default:
@@ -255,9 +260,9 @@ func (n annotator) actions(f flows.Flow) string {
 	return text
 }
 
-// part names a range of bits by the register that it is of, or of which it is a
+// rangeName names a range of bits by the register that it is of, or of which it is a
 // part.
-func part(r flows.Range) string {
+func rangeName(r flows.Range) string {
 	for _, d := range flows.Registers() {
 		if first := r.First - d.Range.First; d.Range.Field == r.Field && first >= 0 && first+r.Bits <= d.Range.Bits {
 			switch r.Bits {

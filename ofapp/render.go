@@ -40,6 +40,9 @@ func (s Status) Table() string {
 			fmt.Fprintf(w, "\t%s\n", e)
 		}
 	}
+	for _, a := range s.Leaving {
+		fmt.Fprintf(w, "leaving\t%s (%s): %s\n", a.Name, a.Kind, a.Reason)
+	}
 	s.portRows(w)
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)

@@ -73,7 +73,8 @@ func TestSymmetry(t *testing.T) {
 		ips := testenv.NewIPS(s.port(fmt.Sprintf("ips%d", i), 21+i), nil, w.verdict(name))
 		t.Cleanup(ips.Stop)
 	}
-	config := strings.Replace(s.yaml(stationConfig), "{name: standin, kind: port, port: ips0}",
+	// A busy machine must not have an attachment look down: its connections would move.
+	config := strings.Replace(s.yaml(stationConfig+"inspection:\n  probe: {timeout: 40s}\n"), "{name: standin, kind: port, port: ips0}",
 		"{name: a, kind: port, port: ips0}, {name: b, kind: port, port: ips1}", 1)
 	s.ctl = s.env.Controller(t, config)
 	s.ctl.WaitConverged(t, converge)

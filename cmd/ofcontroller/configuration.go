@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,7 +30,11 @@ func load(cmd *cobra.Command) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(file, cmd.Flags())
+	cfg, err := config.Load(file, cmd.Flags())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w (ofcontroller init proposes a configuration; --config names another file)", err)
+	}
+	return cfg, err
 }
 
 // faults prints a configuration's or rule set's faults, one a line. It returns
