@@ -41,6 +41,9 @@ func (s Status) Table() string {
 		}
 	}
 	s.portRows(w)
+	if s.Fleet != nil {
+		fmt.Fprintf(w, "fleet\t%s\n", fleetText(s.Fleet))
+	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ofcontroller/fleet"
 	"ofcontroller/flows"
 	"ofcontroller/ips/probe"
 	"ofcontroller/openflow"
@@ -32,6 +33,8 @@ type Status struct {
 	UptimeS     int                `json:"uptime_s"`     // seconds
 	Version     string             `json:"version"`      // of this program
 	LastError   string             `json:"last_error,omitempty"`
+
+	Fleet *fleet.FollowerState `json:"fleet,omitempty"` // of a gateway that follows one
 }
 
 // AttachmentStatus is the state of one IPS.
@@ -147,6 +150,7 @@ func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
 	}
 	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged
 	s.MACs = a.tally.macs()
+	s.Fleet = a.fleetState()
 	return s, v.wanted, conn
 }
 
