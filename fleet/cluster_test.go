@@ -66,6 +66,7 @@ func applyAnyhow(t *testing.T, all []*server, text string) int {
 // TestCluster: hosts follow a cluster whose members are killed and stopped, one after the other; nothing that was
 // acknowledged is lost, and every host comes to what was asked last.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	all := servers(t, 3)
 	hosts := []*Follower{follower(t, "host1", all...), follower(t, "host2", all...)}
 	text := func(n int) string {

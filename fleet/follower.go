@@ -28,7 +28,7 @@ const (
 	probeEvery  = 3 * time.Second
 	probeLimit  = 3 * time.Second
 	reportEvery = 30 * time.Second // a status that says nothing new is written so often
-	reportRest  = 2 * time.Second  // between two writes
+	reportRest  = time.Second      // between two writes
 	backoff     = 200 * time.Millisecond
 	backoffMax  = 5 * time.Second
 	tornLimit   = 5 * time.Second // an update that is not whole by then is no update

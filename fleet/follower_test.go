@@ -27,6 +27,7 @@ hosts:
 
 // TestFollow: a host gets what its layers say, and hears of changes that concern it and of no others.
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	s := servers(t, 1)[0]
 	o := operator(t, s)
 	f1, f2 := follower(t, "host1", s), follower(t, "host2", s)
@@ -66,6 +67,7 @@ func TestFollow(t *testing.T) {
 
 // TestTold: what a host tells is what status judges.
 func TestTold(t *testing.T) {
+	t.Parallel()
 	s := servers(t, 1)[0]
 	o := operator(t, s)
 	f := follower(t, "host1", s)

@@ -16,6 +16,7 @@ import (
 
 // TestApply: a plan tells what becomes of keys and hosts, and applying it leaves nothing to be done.
 func TestApply(t *testing.T) {
+	t.Parallel()
 	s := servers(t, 1)[0]
 	o := operator(t, s)
 	if cfg := apply(t, o, two, false); cfg != 1 {
@@ -69,6 +70,7 @@ hosts with another configuration: 3 (host1, host2, host3)
 
 // TestRepaired: rows that were changed by other means are not taken by a host, and applying the same again puts them right.
 func TestRepaired(t *testing.T) {
+	t.Parallel()
 	s := servers(t, 1)[0]
 	o := operator(t, s)
 	f := follower(t, "host1", s)

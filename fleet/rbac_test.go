@@ -24,6 +24,7 @@ func thief(t *testing.T, s *server, host, operations string) (string, error) {
 
 // TestStolenKey: the key of a host lets nobody write anything but the status of that host.
 func TestStolenKey(t *testing.T) {
+	t.Parallel()
 	s := servers(t, 1)[0]
 	o := operator(t, s)
 	f1, f2 := follower(t, "host1", s), follower(t, "host2", s)

@@ -24,8 +24,8 @@ type Following struct {
 
 // Times of the gateway's part in a fleet.
 const (
-	fleetReport = 2 * time.Second  // between two looks at what is to be told
-	fleetRetry  = 30 * time.Second // a configuration that was refused is tried again: rule files may be right by now
+	fleetReport = 500 * time.Millisecond // between two looks at what is to be told
+	fleetRetry  = 30 * time.Second       // a configuration that was refused is tried again: rule files may be right by now
 )
 
 // followFleet puts what the fleet asks for in force, and tells it how the gateway is, until ctx ends. The data path does not
