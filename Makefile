@@ -46,7 +46,7 @@ demo: deps build ## Show the gateway at work, then clean up
 
 .PHONY: test
 test: deps $(TOOLS)/nfpm ## Run all tests
-	@testenv/install.sh suricata browser
+	@testenv/install.sh suricata browser promtool
 	$(ROOT) go test -race -timeout 11m ./...
 
 .PHONY: test-kernel

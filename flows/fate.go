@@ -78,6 +78,19 @@ func (c Cookie) Counts() Count {
 	return Count{Fate: OffloadBlock}
 }
 
+// Counting tells whether flows with the cookie may count frames, without those
+// of offloads: of all others Counts is NotCounted.
+func (c Cookie) Counting() bool {
+	if !c.Ours() {
+		return false
+	}
+	switch c.Category() {
+	case CatClassify, CatPolicy, CatDispatch, CatFailure, CatReturn, CatDrop, CatUnlearned:
+		return true
+	}
+	return false
+}
+
 // marks is the origin that the flow writes to the register.
 func (f Flow) marks() Origin {
 	for _, a := range f.Actions {

@@ -62,6 +62,7 @@ type Attachment struct {
 	Up     bool
 	Drain  bool // takes no new connections while another one is up
 	Weight int  // share of the connections, 0 counts as 1
+	Leaves bool // is no longer configured: has no share, and is used only while no other one is up
 }
 
 func (a Attachment) weight() int { return max(a.Weight, 1) }
@@ -159,36 +160,6 @@ const (
 	DropFrame
 )
 
-// Build gives the complete set of flows for the gateway, sorted by table and
-// priority. Parts whose ports are not there are left out.
-func Build(g Gateway) []Flow {
-	b := builder{Gateway: g}
-	b.survey()
-	b.classify()
-	b.sender()
-	b.admit()
-	b.vlanAdmission()
-	b.steer()
-	b.dispatch()
-	b.back()
-	b.source()
-	b.forward()
-	b.host()
-	b.learn()
-	b.macs()
-	b.output()
-	b.ends()
-	sortFlows(b.flows)
-	return b.flows
-}
-
-// builder collects the flows of one Build.
-type builder struct {
-	Gateway
-	vlans []vlan // all configured VLANs, ascending
-	flows []Flow
-}
-
 // vlan is what the pipeline needs to know of one VLAN.
 type vlan struct {
 	id     uint16
@@ -217,38 +188,3 @@ func (v vlan) carried() bool { return v.host || len(v.present()) > 0 }
 // looksUp tells whether destinations of the VLAN are looked up by MAC, be it
 // only for frames of the IPS's own.
 func (v vlan) looksUp() bool { return v.host || v.several() || v.static }
-
-// survey lists the VLANs.
-func (b *builder) survey() {
-	byID := map[uint16]*vlan{}
-	get := func(id uint16) *vlan {
-		if byID[id] == nil {
-			byID[id] = &vlan{id: id}
-		}
-		return byID[id]
-	}
-	for _, t := range b.Trunks {
-		for _, id := range t.VLANs {
-			v := get(id)
-			v.trunks = append(v.trunks, t)
-			v.native = v.native || (id != 0 && id == t.Native)
-			v.static = v.static || len(t.MACs) > 0
-		}
-	}
-	if b.Local.Enabled {
-		v := get(b.Local.VLAN)
-		v.host = true
-		v.native = v.native || b.Local.VLAN != 0
-	}
-	for _, v := range byID {
-		b.vlans = append(b.vlans, *v)
-	}
-	slices.SortFunc(b.vlans, func(x, y vlan) int { return int(x.id) - int(y.id) })
-}
-
-func (b *builder) add(fs ...Flow) { b.flows = append(b.flows, fs...) }
-
-// presentTrunks is the trunk ports that are there.
-func (b *builder) presentTrunks() []Trunk {
-	return slices.DeleteFunc(slices.Clone(b.Trunks), func(t Trunk) bool { return !t.present() })
-}

@@ -85,7 +85,7 @@ func (g Group) String() string {
 // which they can be added: a group that another one watches comes first. They
 // belong to the flows that Build gives for the same gateway.
 func Groups(g Gateway) []Group {
-	b := builder{Gateway: g}
+	b := builder{survey: survey{Gateway: g}}
 	slots := share(b.Attachments)
 	if len(slots) == 0 {
 		return nil

@@ -2,6 +2,11 @@
 
 package flows
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // Priorities of TableMAC.
 const (
 	PriorityLearned = 100
@@ -40,34 +45,44 @@ func (b *builder) learnPort(port uint32) {
 	})
 }
 
-// macs holds the configured addresses, above the learned ones. The host's own
-// address is one of them, so that nobody can take it over.
-func (b *builder) macs() {
-	type entry struct {
-		vlan uint16
-		mac  MAC
-	}
-	seen := map[entry]bool{}
-	static := func(v vlan, mac MAC, port uint32) {
-		if e := (entry{v.id, mac}); !seen[e] {
-			seen[e] = true
-			b.add(Flow{
-				Table: TableMAC, Priority: PriorityStatic, Cookie: NewCookie(CatStatic, port),
-				Match: Match{Regs: regs(regVLAN().equals(uint32(v.id))), EthDst: exactMAC(mac)},
-				Actions: []Action{
-					Load{uint64(port & 0xffff), regEgress()}, Load{uint64(v.id), regFound()},
-				},
-			})
+// macParts has a part for each VLAN with configured addresses, which stand above
+// the learned ones. The host's own address is one of them, so that nobody can
+// take it over.
+func (s *survey) macParts() []Part {
+	var parts []Part
+	for _, v := range s.vlans {
+		holders := slices.DeleteFunc(v.present(), func(t Trunk) bool { return len(t.MACs) == 0 })
+		if v.host && s.Local.MAC != (MAC{}) {
+			// Before all others: of two claims to an address the first holds.
+			holders = slices.Insert(holders, 0, Trunk{Port: Port{OFPort: LocalPort}, MACs: []MAC{s.Local.MAC}})
 		}
-	}
-	for _, v := range b.vlans {
-		if v.host && b.Local.MAC != (MAC{}) {
-			static(v, b.Local.MAC, LocalPort)
+		if len(holders) == 0 {
+			continue
 		}
-		for _, t := range v.present() {
-			for _, m := range t.MACs {
-				static(v, m, t.OFPort)
+		key := binary.BigEndian.AppendUint16([]byte("mac"), v.id)
+		for _, t := range holders {
+			key = appendMACs(key, t.OFPort, t.MACs)
+		}
+		parts = append(parts, Part{Key: digest(key), Each: func(emit func(Flow)) { (&builder{emit: emit}).macs(v.id, holders) }})
+	}
+	return parts
+}
+
+// macs leads the holders' addresses in a VLAN to their ports.
+func (b *builder) macs(vlan uint16, holders []Trunk) {
+	seen := map[MAC]bool{}
+	for _, t := range holders {
+		actions := []Action{Load{uint64(t.OFPort & 0xffff), regEgress()}, Load{uint64(vlan), regFound()}}
+		in := regs(regVLAN().equals(uint32(vlan)))
+		for _, m := range t.MACs {
+			if seen[m] {
+				continue
 			}
+			seen[m] = true
+			b.add(Flow{
+				Table: TableMAC, Priority: PriorityStatic, Cookie: NewCookie(CatStatic, t.OFPort),
+				Match: Match{Regs: in, EthDst: exactMAC(m)}, Actions: actions,
+			})
 		}
 	}
 }

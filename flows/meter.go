@@ -29,12 +29,18 @@ func (m Meter) String() string {
 func Meters(fs []Flow) []Meter {
 	var out []Meter
 	for _, f := range fs {
-		m := Meter{ID: f.Meter, Rate: ProbeRate, Burst: ProbeRate}
-		if m.ID != 0 && !slices.Contains(out, m) {
-			out = append(out, m)
-		}
+		out = AppendMeter(out, f)
 	}
 	return out
+}
+
+// AppendMeter adds the meter that a flow refers to, unless it is in the list.
+func AppendMeter(list []Meter, f Flow) []Meter {
+	m := Meter{ID: f.Meter, Rate: ProbeRate, Burst: ProbeRate}
+	if m.ID == 0 || slices.Contains(list, m) {
+		return list
+	}
+	return append(list, m)
 }
 
 // probeMeter is the meter of a leg's probes, 0 for none. Each leg has its own: an

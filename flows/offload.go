@@ -87,10 +87,13 @@ func host(a netip.AddrPort) netip.Prefix { return netip.PrefixFrom(a.Addr(), a.A
 // Inspected tells for each connection whether its frames are inspected as far as
 // VLANs and policy go: only then an offload of it is of use.
 func (g Gateway) Inspected(list []Connection) []bool {
-	b := builder{Gateway: g}
-	b.survey()
+	if len(list) == 0 {
+		return nil
+	}
+	s := survey{Gateway: g}
+	s.look()
 	carried := map[uint16]bool{}
-	for _, v := range b.vlans {
+	for _, v := range s.vlans {
 		carried[v.id] = v.carried()
 	}
 	out := make([]bool, len(list))

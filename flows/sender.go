@@ -12,22 +12,31 @@ import "slices"
 // looked for bit by bit, lowest first, so that a datapath flow for a stranger
 // matches on the bits up to that one: a flood of addresses makes at most 48
 // datapath flows for each known address, and not one for each of its own.
-func (b *builder) sender() {
-	for _, t := range b.presentTrunks() {
-		if !t.PortSecurity {
-			continue
-		}
-		known := slices.Clone(t.MACs)
-		slices.SortFunc(known, func(x, y MAC) int { return slices.Compare(x[:], y[:]) })
-		known = slices.Compact(known)
-		for _, m := range known {
-			b.add(Flow{
-				Table: TableSender, Priority: 100, Cookie: NewCookie(CatSender, t.OFPort),
-				Match: Match{InPort: t.OFPort, EthSrc: exactMAC(m)}, Goto: TableAdmit,
+func (b *builder) sender(port uint32, macs []MAC) {
+	known := slices.Clone(macs)
+	slices.SortFunc(known, func(x, y MAC) int { return slices.Compare(x[:], y[:]) })
+	known = slices.Compact(known)
+	for _, m := range known {
+		b.add(Flow{
+			Table: TableSender, Priority: 100, Cookie: NewCookie(CatSender, port),
+			Match: Match{InPort: port, EthSrc: exactMAC(m)}, Goto: TableAdmit,
+		})
+	}
+	b.refuseStrangers(port, known, MACMatch{}, 0)
+}
+
+// senderParts has a part for each port with port security.
+func (s *survey) senderParts() []Part {
+	var parts []Part
+	for _, t := range s.presentTrunks() {
+		if t.PortSecurity {
+			parts = append(parts, Part{
+				Key:  digest(appendMACs([]byte("sender"), t.OFPort, t.MACs)),
+				Each: func(emit func(Flow)) { (&builder{emit: emit}).sender(t.OFPort, t.MACs) },
 			})
 		}
-		b.refuseStrangers(t.OFPort, known, MACMatch{}, 0)
 	}
+	return parts
 }
 
 // refuseStrangers drops the sources that have the bits of prefix, which are

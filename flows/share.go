@@ -33,24 +33,25 @@ func share(list []Attachment) []int {
 	if len(usable) == 0 {
 		return nil
 	}
-	n := fewSlots
-	if len(list) > fewAttachments {
-		n = manySlots
-	}
 	all := make(map[int]bool, len(list))
 	for i := range list {
-		all[i] = true
+		if !list[i].Leaves {
+			all[i] = true
+		}
+	}
+	n := fewSlots
+	if len(all) > fewAttachments {
+		n = manySlots
 	}
 	slots := make([]int, n)
 	homes := make([]int, len(list))
 	for s := range slots {
-		slots[s] = neediest(list, all, homes)
-		homes[slots[s]]++
+		if slots[s] = neediest(list, all, homes); slots[s] >= 0 {
+			homes[slots[s]]++
+		}
 	}
 	owned := make([]int, len(list))
-	for _, i := range slots {
-		owned[i]++
-	}
+	copy(owned, homes)
 	for s, home := range slots {
 		if !usable[home] {
 			slots[s] = neediest(list, usable, owned)
@@ -60,14 +61,14 @@ func share(list []Attachment) []int {
 	return slots
 }
 
-// usableAttachments is those that are up, without the draining ones unless
-// there are no others.
+// usableAttachments is those that are up, without the ones that drain or leave
+// unless there are no others.
 func usableAttachments(list []Attachment) map[int]bool {
 	use, draining := map[int]bool{}, map[int]bool{}
 	for i, a := range list {
 		switch {
 		case !a.Up || !a.present():
-		case a.Drain:
+		case a.Drain, a.Leaves:
 			draining[i] = true
 		default:
 			use[i] = true

@@ -89,11 +89,12 @@ func (a *App) annotated(ctx context.Context, filter flowFilter) (FlowTable, erro
 	if _, ok := in.bridge.Interfaces[filter.port]; !ok && filter.port != "" {
 		return nil, fmt.Errorf("port %s is not on bridge %s", filter.port, in.bridge.Name)
 	}
-	w, err := wanted(flows.Build(g), nil)
+	w, err := wanted(g, nil)
 	if err != nil {
 		return nil, err
 	}
-	n := annotator{ports: portNames(in.bridge), policy: in.cfg.Inspection.Policy, want: w}
+	n := annotator{ports: portNames(in.bridge), policy: in.cfg.Inspection.Policy, want: w.flows}
+	w.each(func(_ int, f flows.Flow) { n.flows = append(n.flows, f) })
 	n.ports[flows.LocalPort] = in.bridge.Name
 	out := FlowTable{}
 	err = conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
@@ -117,7 +118,8 @@ func (a *App) annotated(ctx context.Context, filter flowFilter) (FlowTable, erro
 type annotator struct {
 	ports  map[uint32]string
 	policy []config.PolicyLine
-	want   wantedTable
+	want   *flowTable
+	flows  []flows.Flow // by place in want
 }
 
 func (n annotator) port(number uint32) string {
@@ -141,9 +143,10 @@ func (n annotator) flow(s openflow.FlowStats) (AnnotatedFlow, error) {
 		return out, fmt.Errorf("match of a flow in table %d: %w", s.Table, err)
 	}
 	n.subjects(&out, match, c)
-	f, ok := n.want.text[flowKey{s.Table, s.Priority, string(s.Match)}]
+	place := n.want.find(&openflow.EncodedFlow{Table: s.Table, Priority: s.Priority, Match: s.Match})
 	switch {
-	case ok:
+	case place >= 0:
+		f := n.flows[place]
 		out.Match, out.Actions = n.match(f.Match), n.actions(f)
 	case c.Learned():
 		mac, _ := match.EthDstValue()

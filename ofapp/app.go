@@ -42,11 +42,14 @@ type Options struct {
 
 // App is one running gateway.
 type App struct {
-	o     Options
-	log   logrus.FieldLogger
-	start time.Time
-	wake  chan struct{} // something that the flows depend on changed
-	doubt chan struct{} // the switch may not hold what it held
+	o       Options
+	log     logrus.FieldLogger
+	start   time.Time
+	wake    chan struct{} // something that the flows depend on changed
+	doubt   chan struct{} // the switch may not hold what it held
+	foreign foreign       // what others change on the switch
+	joined  chan struct{} // there are new attachments
+	begins  chan struct{} // an attachment makes its ports
 
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
@@ -63,7 +66,9 @@ type App struct {
 
 	mu          sync.Mutex
 	cfg         *config.Config
-	attachments []*attachment
+	attachments []*attachment // configured, in order; a list in use is never changed
+	leaving     []*attachment // no longer configured; a list in use is never changed
+	nextIndex   uint16        // of a new attachment; with reloading
 	db          *ovsdb.Client
 	conn        *openflow.Conn // nil while there is no channel
 	tally       *tally
@@ -79,7 +84,7 @@ type view struct {
 	serial   uint64 // of the inputs that the last sync took
 	inputs   uint64 // serial of the inputs now
 	flows    int    // wanted flows
-	wanted   []flows.Flow
+	own      int    // of them, for the host's own address in the table mac
 	faults   []string
 	errText  string // why the last sync failed
 	rules    string // why rule files are not in force
@@ -93,7 +98,8 @@ type view struct {
 // New makes an App for a valid configuration. Nothing is touched before Run.
 func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{
-		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), runID: rand.Text(),
+		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
+		joined: make(chan struct{}, 1), begins: make(chan struct{}, 1), runID: rand.Text(),
 		alertLog: journal.New[alertRecord](alertRecords, alertBytes), eventLog: journal.New[Event](eventRecords, eventBytes),
 		tally: newTally(), work: newWork(),
 	}
@@ -104,11 +110,15 @@ func New(cfg *config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a.sids = ruleSIDs(cfg)
-	for i, c := range cfg.Inspection.Attachments {
-		at, err := a.newAttachment(c, uint16(i))
+	if err := checkPorts(cfg); err != nil {
+		return nil, err
+	}
+	for _, c := range cfg.Inspection.Attachments {
+		at, err := a.newAttachment(cfg, c)
 		if err != nil {
 			return nil, err
 		}
+		at.begun.Store(true)
 		a.attachments = append(a.attachments, at)
 	}
 	a.readDrains()
@@ -133,7 +143,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	release, err := a.claim()
+	release, err := claim(a.cfg)
 	if err != nil {
 		return err
 	}
@@ -164,6 +174,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.db = db
 	a.mu.Unlock()
 
+	defer a.nameSocket()()
 	g.Go(func() error { return ctl.Serve(ctx) })
 	if a.o.Serving != nil {
 		a.o.Serving()
@@ -183,9 +194,7 @@ func (a *App) Run(ctx context.Context) error {
 			Log: a.log.WithField("subject", "openflow"),
 		}, a.session)
 	})
-	for _, at := range a.attachments {
-		g.Go(func() error { return a.run(ctx, at) })
-	}
+	g.Go(func() error { return a.tend(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -212,6 +221,7 @@ func (a *App) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-a.db.Changed():
+		case <-a.begins:
 		case <-retry.C:
 		}
 		news.look(a, a.db.Snapshot())
@@ -229,8 +239,13 @@ func (a *App) changed() {
 	a.mu.Lock()
 	a.view.inputs++
 	a.mu.Unlock()
+	signal(a.wake)
+}
+
+// signal tells a goroutine that there is something to do, if it does not know yet.
+func signal(c chan<- struct{}) {
 	select {
-	case a.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

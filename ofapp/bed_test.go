@@ -49,6 +49,7 @@ type bed struct {
 	ports map[string]*testenv.Port
 	ips   *testenv.IPS
 	legs  int
+	relay *relay // between the controller and the switch, nil without
 
 	lastPort uint16                   // source port of the last datagram of passes
 	lastPID  int                      // of the Suricata that status told of last

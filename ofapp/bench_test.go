@@ -3,10 +3,10 @@
 package ofapp
 
 import (
-	"fmt"
 	"testing"
 
 	"ofcontroller/flows"
+	"ofcontroller/openflow"
 )
 
 // large makes a gateway with so many trunk ports and VLANs on each.
@@ -64,25 +64,66 @@ func BenchmarkBuild(b *testing.B) {
 	}
 }
 
-// BenchmarkDiff encodes the flows and compares them with what is there already,
-// which is what every sync costs.
+// BenchmarkDiff encodes the flows of a gateway and compares them with what is
+// there already, which is what the first sync costs.
 func BenchmarkDiff(b *testing.B) {
 	for name, g := range sizes() {
 		b.Run(name, func(b *testing.B) {
-			fs := flows.Build(g)
-			w, err := wanted(fs, nil)
+			h := holding(wantedOf(b, g, nil))
+			b.ReportAllocs()
+			for b.Loop() {
+				if c := diff(h, wantedOf(b, g, nil)); !c.empty() {
+					b.Fatal(len(c.mods))
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkChange is what it costs to find out what a change of one flow changes.
+func BenchmarkChange(b *testing.B) {
+	for name, g := range sizes() {
+		b.Run(name, func(b *testing.B) {
+			g.Policy = []flows.PolicyLine{{VLAN: 1, Proto: flows.ProtoAny, Action: flows.Bypass}}
+			w := wantedOf(b, g, nil)
+			other := g
+			other.Policy = []flows.PolicyLine{{VLAN: 1, Proto: flows.ProtoAny, Action: flows.DropFrame}}
+			h := holding(w)
+			b.ReportAllocs()
+			for b.Loop() {
+				if c := diff(h, wantedOf(b, other, w)); len(c.mods) != 1 {
+					b.Fatal(len(c.mods))
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAudit takes a dump that is as it should be, without reading it.
+func BenchmarkAudit(b *testing.B) {
+	for name, g := range sizes() {
+		b.Run(name, func(b *testing.B) {
+			w := wantedOf(b, g, nil)
+			forms, err := newOffloadForms()
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				again, err := wanted(fs, nil)
-				if err != nil {
-					b.Fatal(err)
+				d := dumping{held: newHeld(w.flows), forms: forms}
+				for place := range w.flows.size() {
+					f := w.flows.at(place)
+					s := openflow.FlowStats{
+						Table: f.Table, Priority: f.Priority, Cookie: f.Cookie, IdleTimeout: f.IdleTimeout,
+						HardTimeout: f.HardTimeout, Flags: f.Flags, Match: f.Match, Instructions: f.Instructions,
+					}
+					if err := d.take(s); err != nil {
+						b.Fatal(err)
+					}
 				}
-				c, err := diff(held{flows: w.flows}, again)
-				if err != nil || !c.empty() {
-					b.Fatal(fmt.Sprint(len(c.mods), err))
+				d.groups = holding(w).groups
+				if c := diff(d.held, w); !c.empty() {
+					b.Fatal(len(c.mods))
 				}
 			}
 		})

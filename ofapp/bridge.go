@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,33 +61,40 @@ func (a *App) ensureBridge(ctx context.Context) error {
 	return errors.Join(a.sizeAttachments(), a.plainAttachments())
 }
 
-// doubtFlows has the switch's flows looked at now. A change of the bridge can
-// take them away: ovs-vswitchd drops all flows with a change of fail_mode.
-func (a *App) doubtFlows() {
-	select {
-	case a.doubt <- struct{}{}:
-	default:
-	}
-}
-
 // spec is what the configuration asks of the database.
 func (a *App) spec() ovsdb.Spec {
 	cfg := a.config()
-	s := ovsdb.Spec{Create: cfg.Bridge.Create, DatapathType: cfg.Bridge.DatapathType, Tables: a.tables(cfg)}
-	for _, u := range cfg.Uplinks {
-		s.Ports = append(s.Ports, ovsdb.PortSpec{Name: u.Port})
-	}
-	for _, t := range cfg.Trunks {
-		s.Ports = append(s.Ports, ovsdb.PortSpec{Name: t.Port})
-	}
-	for _, at := range a.list() {
+	s := ovsdb.Spec{Create: cfg.Bridge.Create, DatapathType: cfg.Bridge.DatapathType, Ports: networkPorts(cfg), Tables: a.tables(cfg)}
+	a.mu.Lock()
+	list, leaving := a.attachments, a.leaving
+	a.mu.Unlock()
+	for _, at := range list {
 		for _, name := range attachmentPorts(at.cfg) {
 			if at.ready() {
 				s.Ports = append(s.Ports, ovsdb.PortSpec{Name: name, Own: at.engine != nil})
 			}
 		}
 	}
+	for _, at := range leaving {
+		if at.cleared.Load() {
+			s.Gone = append(s.Gone, enginePorts(at.cfg)...)
+		}
+	}
+	for _, at := range list { // whose ports are no longer the other's
+		s.Gone = slices.DeleteFunc(s.Gone, func(p string) bool { return slices.Contains(attachmentPorts(at.cfg), p) })
+	}
 	return s
+}
+
+// networkPorts are the ports of the network.
+func networkPorts(cfg *config.Config) (out []ovsdb.PortSpec) {
+	for _, u := range cfg.Uplinks {
+		out = append(out, ovsdb.PortSpec{Name: u.Port})
+	}
+	for _, t := range cfg.Trunks {
+		out = append(out, ovsdb.PortSpec{Name: t.Port})
+	}
+	return out
 }
 
 // bridge is what is known of the bridge. A restarted ovsdb-server has forgotten

@@ -34,6 +34,7 @@ func TestChaos(t *testing.T) {
 	r := random(t)
 	list := slices.DeleteFunc(faults(), func(f fault) bool { return opening[f.name] })
 	b := newBareBed(t, 2)
+	b.newRelay()
 	b.ctl = b.env.Controller(t, b.chaosYAML(""))
 	b.ctl.WaitConverged(t, converge)
 	tr := b.startTraffic(wayStreams())

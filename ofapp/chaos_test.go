@@ -49,6 +49,7 @@ var opening = map[string]bool{"fail_mode standalone": true, "a flow that forward
 func TestFaultTable(t *testing.T) {
 	t.Parallel()
 	b := newBareBed(t, 2)
+	b.newRelay()
 	b.ctl = b.env.Controller(t, b.chaosYAML(""))
 	b.ctl.WaitConverged(t, converge)
 	var rows [][]string
@@ -86,6 +87,9 @@ func TestFaultTable(t *testing.T) {
 func (b *bed) chaosYAML(more string) string {
 	c := strings.NewReplacer("PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String()).
 		Replace(chaosConfig)
+	if b.relay != nil {
+		more += "openflow: " + b.relay.endpoint + "\n"
+	}
 	return strings.Replace(b.yaml(c), "{name: br0}", "{name: br0, create: true, datapath_type: "+b.env.Datapath()+"}", 1) + more
 }
 
@@ -99,6 +103,7 @@ func faults() []fault {
 	var all []fault
 	all = append(all, controllerFaults()...)
 	all = append(all, changeFaults()...)
+	all = append(all, cutFaults()...)
 	all = append(all, ipsFaults()...)
 	all = append(all, strangerFaults()...)
 	all = append(all, loadFaults()...)
@@ -241,28 +246,6 @@ func strangerFaults() []fault {
 	}
 }
 
-// loadFaults are floods by guests: other ports do not notice.
-func loadFaults() []fault {
-	return []fault{
-		{"10,000 new addresses from one guest", func(b *bed, t *testing.T) {
-			for i := range 10000 {
-				src := []byte{2, 1, 0, 0, byte(i >> 8), byte(i)}
-				must(t, b.ports[t2].Send(frame.VLAN(udp(src, peer, 20), 10)))
-				if i%10 == 0 {
-					time.Sleep(testenv.Scaled(2 * time.Millisecond)) // 5,000 a second
-				}
-			}
-			b.env.OfctlT(t, "del-flows", b.env.Mgmt("br0"), "table=70,cookie=0x0fc00f0000000000/0xffffff0000000000")
-		}, false},
-		{"port flaps 50 times", func(b *bed, t *testing.T) {
-			for i := range 100 {
-				must(t, b.ports[t2].SetLink(i%2 == 1))
-				time.Sleep(10 * time.Millisecond)
-			}
-		}, true},
-	}
-}
-
 // switchFaults are of Open vSwitch: nothing is forwarded while it is away.
 func switchFaults() []fault {
 	away := func(end func(b *bed) error) func(b *bed, t *testing.T) {
@@ -272,20 +255,17 @@ func switchFaults() []fault {
 			b.ctl.WaitConverged(t, converge)
 		}
 	}
-	reboot := func(controllerAt int) func(b *bed, t *testing.T) {
-		return func(b *bed, t *testing.T) {
+	// reboot ends all at once and starts it in the order given.
+	reboot := func(first, second, third string) fault {
+		return fault{"reboot: " + first + ", " + second + ", " + third, func(b *bed, t *testing.T) {
 			b.ctl.Kill()
 			b.env.KillSwitch()
 			must(t, b.env.StopDB())
-			yaml := b.chaosYAML("")
-			for i, start := range []func() error{b.env.StartDB, b.env.StartSwitch, func() error { return nil }} {
-				if i == controllerAt {
-					b.ctl = b.env.Controller(b.home, yaml)
-				}
-				must(t, start())
+			for _, name := range []string{first, second, third} {
+				b.startService(t, name)
 			}
 			b.ctl.WaitConverged(t, converge)
-		}
+		}, false}
 	}
 	return []fault{
 		{"ovs-vswitchd restarted", away(func(b *bed) error { return b.env.StopSwitch() }), false},
@@ -300,8 +280,31 @@ func switchFaults() []fault {
 			must(t, b.env.StartDB())
 			b.ctl.WaitConverged(t, converge)
 		}, false},
-		{"reboot, controller first", reboot(0), false},
-		{"reboot, controller between", reboot(1), false},
-		{"reboot, controller last", reboot(2), false},
+		reboot(database, vswitchd, controller),
+		reboot(database, controller, vswitchd),
+		reboot(vswitchd, database, controller),
+		reboot(vswitchd, controller, database),
+		reboot(controller, database, vswitchd),
+		reboot(controller, vswitchd, database),
+	}
+}
+
+// The services of a host.
+const (
+	database   = "ovsdb-server"
+	vswitchd   = "ovs-vswitchd"
+	controller = "controller"
+)
+
+// startService starts a service without the ones that it needs.
+func (b *bed) startService(t *testing.T, name string) {
+	t.Helper()
+	switch name {
+	case database:
+		must(t, b.env.StartDB())
+	case vswitchd:
+		must(t, b.env.LaunchSwitch())
+	case controller:
+		b.ctl = b.env.Controller(b.home, b.chaosYAML(""))
 	}
 }

@@ -31,11 +31,11 @@ func (t amount) since(earlier amount) amount {
 // counted is what one dump tells beside the flows themselves.
 type counted struct {
 	began, ended time.Time
-	flows        map[flowKey]amount // without those that the switch learned, and offloads
+	flows        map[flowKey]amount // of those whose cookie may be one that counts, without offloads
 	offloads     map[flowKey]offloaded
-	tables       [256]int           // flows, by table
-	learned      map[flowKey]uint32 // OpenFlow port of each learned address in the table mac
-	static       int                // configured addresses, without the host's own
+	tables       [256]int // flows, by table
+	learned      int      // addresses in the table mac
+	static       int      // configured addresses, without the host's own
 }
 
 // offloaded is what the flow of an offload has counted.
@@ -45,24 +45,19 @@ type offloaded struct {
 }
 
 func newCounted() counted {
-	return counted{
-		began: time.Now(), flows: map[flowKey]amount{}, offloads: map[flowKey]offloaded{}, learned: map[flowKey]uint32{},
-	}
+	return counted{began: time.Now(), flows: map[flowKey]amount{}, offloads: map[flowKey]offloaded{}}
 }
 
-// take counts one flow.
-func (c *counted) take(k flowKey, cookie flows.Cookie, s *openflow.FlowStats) {
-	c.tables[s.Table]++
+// take counts one flow that the switch has not learned.
+func (c *counted) take(f *openflow.EncodedFlow, n amount) {
+	cookie := flows.Cookie(f.Cookie)
 	switch {
-	case cookie.Learned() && cookie.Category() == flows.CatLearned:
-		c.learned[k] = cookie.Object()
 	case cookie.Offloaded():
-		c.offloads[k] = offloaded{cookie.Counts(), amount{s.Packets, s.Bytes}}
-	case cookie.Ours() && !cookie.Learned():
-		if cookie.Category() == flows.CatStatic && cookie.Object() != flows.LocalPort {
-			c.static++
-		}
-		c.flows[k] = amount{s.Packets, s.Bytes}
+		c.offloads[keyOf(f)] = offloaded{cookie.Counts(), n}
+	case cookie.Counting():
+		c.flows[keyOf(f)] = n
+	case cookie.Ours() && cookie.Category() == flows.CatStatic && cookie.Object() != flows.LocalPort:
+		c.static++
 	}
 }
 
@@ -110,11 +105,6 @@ func (t *tally) add(c counted, on *target) {
 		t.sums[count] = sum
 	}
 	t.addOffloads(c)
-	for k, port := range c.learned {
-		if before, ok := t.last.learned[k]; ok && before != port {
-			t.moves++
-		}
-	}
 	t.forget(on.gateway)
 	t.last = c
 	t.dumps++
@@ -154,6 +144,13 @@ func (t *tally) end(k flowKey, last offloaded) {
 	t.ended[k] = true
 }
 
+// moved counts addresses that a look found at another port than the one before.
+func (t *tally) moved(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.moves += uint64(n)
+}
+
 // localName stands for the LOCAL port among the ports of a tally.
 const localName = "LOCAL"
 
@@ -177,7 +174,7 @@ func (t *tally) sum(c flows.Count) amount { return t.sums[c] }
 func (t *tally) macs() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.last.learned) + t.last.static
+	return t.last.learned + t.last.static
 }
 
 // Frames are the counters by origin and fate. The switch counts, and the audit

@@ -4,36 +4,109 @@ package ofapp
 
 import (
 	"fmt"
+	"slices"
 
 	"ofcontroller/flows"
 	"ofcontroller/openflow"
 )
 
-// encode turns a wanted flow into the message that installs it. An error is a
-// fault of the program: flows and openflow disagree.
-func encode(f flows.Flow) (openflow.FlowMod, error) {
-	m := openflow.FlowMod{
-		Command:  openflow.FlowAdd,
-		Table:    uint8(f.Table),
-		Priority: f.Priority,
-		Cookie:   uint64(f.Cookie),
-		Match:    encodeMatch(f.Match),
-		Goto:     uint8(f.Goto),
-		Meter:    f.Meter,
+// encoder turns wanted flows into the switch's own terms. Its errors are faults
+// of the program: flows and openflow disagree.
+type encoder struct {
+	match         openflow.MatchWriter
+	known         map[flows.Action][]byte // actions that were encoded: flows share them
+	actions, body []byte
+	last          flows.Flow // body is of: flows for addresses share all of it
+}
 
+func newEncoder() *encoder { return &encoder{known: map[flows.Action][]byte{}} }
+
+// encode gives the flow that adds f. Its bytes are good until the next one.
+func (e *encoder) encode(f *flows.Flow) (openflow.EncodedFlow, error) {
+	out := openflow.EncodedFlow{
+		Command: openflow.FlowAdd, Table: uint8(f.Table), Priority: f.Priority, Cookie: uint64(f.Cookie),
 		IdleTimeout: f.IdleTimeout, HardTimeout: f.HardTimeout,
 	}
 	if f.FlowRemoved {
-		m.Flags = openflow.FlagSendFlowRem
+		out.Flags = openflow.FlagSendFlowRem
 	}
-	for _, a := range f.Actions {
-		enc, err := encodeAction(a)
-		if err != nil {
-			return m, fmt.Errorf("flow %s: %w", f, err)
+	var err error
+	if !e.again(f) {
+		if err = e.instructions(f); err != nil {
+			return out, fmt.Errorf("flow %s: %w", *f, err)
 		}
-		m.Actions = append(m.Actions, enc)
 	}
-	return m, nil
+	out.Instructions = e.body
+	if out.Match, err = e.matchOf(&f.Match); err != nil {
+		return out, fmt.Errorf("flow %s: %w", *f, err)
+	}
+	return out, nil
+}
+
+// again tells whether the flow has the instructions of the last one, by the very
+// list of actions: it does not change once it was handed out, see flows.Part.
+func (e *encoder) again(f *flows.Flow) bool {
+	return len(f.Actions) > 0 && len(f.Actions) == len(e.last.Actions) && &f.Actions[0] == &e.last.Actions[0] &&
+		f.Meter == e.last.Meter && f.Goto == e.last.Goto
+}
+
+func (e *encoder) instructions(f *flows.Flow) (err error) {
+	e.last = flows.Flow{}
+	e.actions = e.actions[:0]
+	for _, a := range f.Actions {
+		if e.actions, err = e.action(e.actions, a); err != nil {
+			return err
+		}
+	}
+	if e.body, err = openflow.AppendInstructions(e.body[:0], f.Meter, e.actions, uint8(f.Goto)); err != nil {
+		return err
+	}
+	e.last = *f
+	return nil
+}
+
+func (e *encoder) action(b []byte, a flows.Action) ([]byte, error) {
+	if _, ok := a.(flows.Learn); !ok { // the only one that can't be a key
+		if data, ok := e.known[a]; ok {
+			return append(b, data...), nil
+		}
+	}
+	enc, err := encodeAction(a)
+	if err != nil {
+		return b, err
+	}
+	start := len(b)
+	b, err = openflow.AppendAction(b, enc)
+	if _, ok := a.(flows.Learn); !ok && err == nil {
+		e.known[a] = slices.Clone(b[start:])
+	}
+	return b, err
+}
+
+// matchOf writes the match. Those with IP fields are few and take the long way.
+func (e *encoder) matchOf(m *flows.Match) ([]byte, error) {
+	if m.IPSrc.IsValid() || m.IPDst.IsValid() || m.HasProto || m.L4Src != 0 || m.L4Dst != 0 {
+		match, _, err := openflow.FlowMod{Match: encodeMatch(*m)}.Encode()
+		return match, err
+	}
+	w := &e.match
+	w.Reset()
+	if m.InPort != 0 {
+		w.InPort(m.InPort)
+	}
+	w.EthSrc(m.EthSrc.Value, m.EthSrc.Mask)
+	w.EthDst(m.EthDst.Value, m.EthDst.Mask)
+	if m.EthType != 0 {
+		w.EthType(m.EthType)
+	}
+	w.VLANVID(m.VLAN.Value, m.VLAN.Mask)
+	if m.VLAN.Mask>>13 != 0 {
+		w.VLANPCP(uint8(m.VLAN.Value >> 13))
+	}
+	for _, r := range m.Regs {
+		w.Reg(r.Reg, r.Value, r.Mask)
+	}
+	return w.Bytes()
 }
 
 func encodeMatch(m flows.Match) openflow.Match {

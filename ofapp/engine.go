@@ -20,9 +20,15 @@ type engine interface {
 	SetMTU(mtu int) error // of the guests, in bytes
 	Canary() []byte       // text of a packet that it keeps (probe.Canary)
 	Twin() []byte         // text of one that it gives back
+	CheckLinks() error    // whether it could make its ports
+	Remove() error        // of all that it has made, once Run has returned
+	// test tells whether the engine could start with its rules and settings.
+	test(ctx context.Context) error
+	// supervise says what becomes of the engine when Run ends.
+	supervise(how string)
 	// prepare reads rule files without putting them in force; the function it
 	// returns does that, and can't fail for the rules' sake.
-	prepare(ctx context.Context, files []string) (commit func() error, err error)
+	prepare(ctx context.Context, files []string) (commit func(context.Context) error, err error)
 	counters() EngineCounters
 }
 
@@ -45,16 +51,17 @@ func (a *App) newEngine(c config.Attachment, ended func(how string)) (engine, er
 		}
 		return embeddedEngine{e}, nil
 	case config.KindSuricata:
-		s, err := suricata.New(suricata.Options{
+		o := suricata.Options{
 			Name: c.Name, Rules: c.Rules, Threads: c.Threads, Dir: filepath.Join(filepath.Dir(a.cfg.Control), c.Name), Log: a.log,
 			Include: c.Include, MemoryMax: c.Memory, Stop: c.Supervise == config.SuperviseStop,
 			OnEvent: func(e suricata.Event) { a.suricataEvent(c.Name, &e) },
 			OnEnd:   ended,
-		})
+		}
+		s, err := suricata.New(o)
 		if err != nil {
 			return nil, err
 		}
-		return suricataEngine{s}, nil
+		return suricataEngine{s, o}, nil
 	}
 	return nil, nil
 }
@@ -77,12 +84,16 @@ type embeddedEngine struct{ *embedded.Attachment }
 
 func (e embeddedEngine) Ready() bool { return e.Stats().Running }
 
-func (e embeddedEngine) prepare(_ context.Context, files []string) (func() error, error) {
+func (e embeddedEngine) test(context.Context) error { return nil } // newEngine has read its rules
+
+func (e embeddedEngine) supervise(string) {} // it is part of this program
+
+func (e embeddedEngine) prepare(_ context.Context, files []string) (func(context.Context) error, error) {
 	set, err := rules.Load(files)
 	if err != nil {
 		return nil, err
 	}
-	return func() error {
+	return func(context.Context) error {
 		e.Replace(set)
 		e.ReopenEVE()
 		return nil
@@ -98,15 +109,21 @@ func (e embeddedEngine) counters() EngineCounters {
 }
 
 // suricataEngine is a Suricata that this program runs.
-type suricataEngine struct{ *suricata.Attachment }
+type suricataEngine struct {
+	*suricata.Attachment
+	o suricata.Options
+}
 
-// prepare has Suricata itself test the rules and take them at once when they
-// are good: it keeps its old ones until then.
-func (e suricataEngine) prepare(ctx context.Context, files []string) (func() error, error) {
-	if err := e.Reload(ctx, files); err != nil {
+func (e suricataEngine) test(ctx context.Context) error { return suricata.Test(ctx, e.o) }
+
+func (e suricataEngine) supervise(how string) { e.SetStop(how == config.SuperviseStop) }
+
+// prepare has Suricata itself test the rules.
+func (e suricataEngine) prepare(ctx context.Context, files []string) (func(context.Context) error, error) {
+	if err := e.Try(ctx, files); err != nil {
 		return nil, err
 	}
-	return func() error { return nil }, nil
+	return func(ctx context.Context) error { return e.Reload(ctx, files) }, nil
 }
 
 func (e suricataEngine) counters() EngineCounters {

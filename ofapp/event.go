@@ -10,16 +10,17 @@ import (
 
 // Kinds of events, documented in docs/events.md.
 const (
-	eventLearned   = "learned"   // the switch knows an address
-	eventMoved     = "moved"     // an address is behind another port
-	eventForgotten = "forgotten" // the switch knows an address no more
-	eventPort      = "port"      // added, removed, link up or down
-	eventHealth    = "health"    // of an attachment
-	eventDrain     = "drain"     // of an attachment, and its end
-	eventReload    = "reload"    // of the configuration and the rules
-	eventRepair    = "repair"    // flows that others changed
-	eventSwitch    = "switch"    // the OpenFlow channel
-	eventDatabase  = "database"  // the connection to ovsdb-server
+	eventLearned   = "learned"    // the switch knows an address
+	eventMoved     = "moved"      // an address is behind another port
+	eventForgotten = "forgotten"  // the switch knows an address no more
+	eventPort      = "port"       // added, removed, link up or down
+	eventHealth    = "health"     // of an attachment
+	eventDrain     = "drain"      // of an attachment, and its end
+	eventRoster    = "attachment" // added or no longer configured
+	eventReload    = "reload"     // of the configuration and the rules
+	eventRepair    = "repair"     // flows that others changed
+	eventSwitch    = "switch"     // the OpenFlow channel
+	eventDatabase  = "database"   // the connection to ovsdb-server
 )
 
 // Event is something that happened to the gateway.

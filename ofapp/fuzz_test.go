@@ -27,15 +27,11 @@ func FuzzLearnedState(f *testing.F) {
 		f.Fatal(err)
 	}
 	add := func(fl flows.Flow) {
-		mod, err := encode(fl)
+		mod, err := newEncoder().encode(&fl)
 		if err != nil {
 			f.Fatal(err)
 		}
-		match, instructions, err := mod.Encode()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(match, instructions, mod.Table, mod.Priority, mod.Cookie, mod.Flags, mod.IdleTimeout, mod.HardTimeout)
+		f.Add(mod.Match, mod.Instructions, mod.Table, mod.Priority, mod.Cookie, mod.Flags, mod.IdleTimeout, mod.HardTimeout)
 	}
 	for i, fl := range flows.Build(g) {
 		if i%10 == 0 {
@@ -54,26 +50,41 @@ func FuzzLearnedState(f *testing.F) {
 			Table: table, Priority: priority, Cookie: cookie, Flags: flags, Match: match, Instructions: instructions,
 			Duration: time.Second, IdleTimeout: idle, HardTimeout: hard, Packets: 1, Bytes: 60,
 		}
-		c, k := flows.Cookie(cookie), flowKey{table, priority, string(match)}
+		c := flows.Cookie(cookie)
 		_, _ = macOf(s, c)
-		l := []learnedFlow{{k, c}}
-		_, errStale := stale(l, g)
-		p := places{}
-		if _, err := p.look(l); (err == nil) != (errStale == nil) {
-			t.Errorf("stale: %v, look: %v", errStale, err)
+		if l, ok := parseLearned(&s, new(openflow.Match)); ok {
+			if again, err := l.match(&openflow.MatchWriter{}); err != nil || c.Learned() && string(again) != string(mustParse(t, match).Canonical()) {
+				t.Errorf("%+v is written %x, not as it was read, %v", l, again, err)
+			}
+			if mods, err := stale([]learnedFlow{l}, g); err != nil || len(mods) > 1 {
+				t.Errorf("%d messages, %v", len(mods), err)
+			}
+			(&places{}).look([]learnedFlow{l})
 		}
-		counted := newCounted()
-		counted.take(k, c, &s)
 		if o, ok := forms.parse(s); ok {
 			again := o.Flows()
 			if string(encodeMatch(again[0].Match).Canonical()) != string(match) && string(encodeMatch(again[1].Match).Canonical()) != string(match) {
 				t.Errorf("%+v is not written as it was read", o)
 			}
 		}
-		if h := (held{flows: flowTable{k: {cookie, 60, 0, flags, string(instructions)}}}); !c.Learned() {
-			if d, err := diff(h, wantedTable{}); err == nil && len(d.removed) != 1 {
-				t.Errorf("%d flows removed", len(d.removed))
-			}
+		d := dumping{held: newHeld(nil), forms: forms}
+		if err := d.take(s); err != nil {
+			t.Fatal(err)
+		}
+		if n := d.other.size() + len(d.learned) + len(d.offload); n != 1 {
+			t.Errorf("one flow is taken for %d", n)
+		}
+		if c := diff(d.held, &wantedTable{flows: newFlowTable(d.other.seed, 0)}); len(c.removed) != d.other.size() {
+			t.Errorf("%d flows removed of %d", len(c.removed), d.other.size())
 		}
 	})
+}
+
+func mustParse(t *testing.T, b []byte) openflow.Match {
+	t.Helper()
+	m, err := openflow.ParseMatch(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

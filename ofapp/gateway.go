@@ -37,9 +37,9 @@ func gateway(cfg *config.Config, br *ovsdb.Bridge, up map[string]bool) (flows.Ga
 	w.dropContested(g.Trunks)
 	w.nobodyMaySend(g.Trunks)
 	for _, at := range cfg.Inspection.Attachments {
-		g.Attachments = append(g.Attachments, flows.Attachment{
-			Name: at.Name, Up: up[at.Name], Legs: w.legs(at), StackLane: at.Kind == config.KindSuricata, Weight: at.Weight,
-		})
+		out := w.attachment(at)
+		out.Up = up[at.Name]
+		g.Attachments = append(g.Attachments, out)
 	}
 	for _, l := range cfg.Inspection.Policy {
 		g.Policy = append(g.Policy, policyLine(l))
@@ -156,6 +156,10 @@ func (w *portLookup) nobodyMaySend(trunks []flows.Trunk) {
 			w.fault("port %s: port_security, and no address of it is known: nothing may send there; list them in trunks[].macs or set external_ids:attached-mac", t.Name)
 		}
 	}
+}
+
+func (w *portLookup) attachment(c config.Attachment) flows.Attachment {
+	return flows.Attachment{Name: c.Name, Legs: w.legs(c), StackLane: c.Kind == config.KindSuricata, Weight: c.Weight}
 }
 
 // legs gives the attachment's ports. A two-legged one takes frames at its port

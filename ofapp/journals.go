@@ -20,7 +20,7 @@ type Page struct {
 	Run    string   `json:"run"`    // of the program
 	Next   uint64   `json:"next"`   // sequence number of the last record that the client has now
 	Missed uint64   `json:"missed"` // records that were lost before these
-	Head   string   `json:"head"`   // heading of a table, "" for JSON
+	Head   string   `json:"head"`   // heading of a table, "" for the other forms
 	Lines  []string `json:"lines"`  // a record each
 }
 
@@ -33,7 +33,7 @@ const (
 // defaultLines is how many records are shown without -n, as by tail(1).
 const defaultLines = 10
 
-const journalHelp = "[-n N | --since SEQ [--run RUN]] [-o table|json] [--page]"
+const journalHelp = "[-n N | --since SEQ [--run RUN]] [-o table|json|yaml] [--page]"
 
 // journalQuery is what a client asks of a journal.
 type journalQuery struct {
@@ -41,12 +41,12 @@ type journalQuery struct {
 	since uint64
 	wait  bool // for what is after since
 	run   string
-	json  bool
+	form  string // table, json or yaml
 	page  bool
 }
 
 func parseJournalQuery(args []string) (journalQuery, error) {
-	q := journalQuery{last: defaultLines}
+	q := journalQuery{last: defaultLines, form: "table"}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--page" {
 			q.page = true
@@ -70,10 +70,10 @@ func parseJournalQuery(args []string) (journalQuery, error) {
 		case "--run":
 			q.run = value
 		case "-o":
-			if value != "table" && value != "json" {
-				return q, fmt.Errorf("-o %s: table or json would be right", value)
+			if !control.KnownFormat(value) {
+				return q, fmt.Errorf("-o %s: table, json or yaml would be right", value)
 			}
-			q.json = value == "json"
+			q.form = value
 		default:
 			return q, fmt.Errorf("argument %q: %s would be right", args[i], journalHelp)
 		}
@@ -127,7 +127,7 @@ func (v journalView[T]) read(ctx context.Context, run string, q journalQuery) (P
 		p.Next = v.journal.Newest() // when there is none to show
 		records = v.journal.Last(q.last)
 	}
-	if !q.json {
+	if q.form == "table" {
 		p.Head = v.head
 	}
 	return p, v.fill(&p, records, q)
@@ -138,15 +138,9 @@ func (v journalView[T]) read(ctx context.Context, run string, q journalQuery) (P
 func (v journalView[T]) fill(p *Page, records []journal.Record[T], q journalQuery) error {
 	bytes := 0
 	for _, r := range records {
-		var line string
-		if q.json {
-			b, err := v.object(r)
-			if err != nil {
-				return fmt.Errorf("record %d: %w", r.Seq, err)
-			}
-			line = string(b)
-		} else {
-			line = v.line(r)
+		line, err := v.write(r, q.form)
+		if err != nil {
+			return fmt.Errorf("record %d: %w", r.Seq, err)
 		}
 		if bytes += len(line); q.wait && bytes > pageBytes && len(p.Lines) > 0 {
 			return nil
@@ -157,6 +151,20 @@ func (v journalView[T]) fill(p *Page, records []journal.Record[T], q journalQuer
 	return nil
 }
 
+// write writes a record in a form: a line, or a document of YAML, which begins
+// with --- as in a stream of them (YAML 1.2, 9.2).
+func (v journalView[T]) write(r journal.Record[T], form string) (string, error) {
+	if form == "table" {
+		return v.line(r), nil
+	}
+	b, err := v.object(r)
+	if err != nil || form == "json" {
+		return string(b), err
+	}
+	text, err := control.Encode(form, json.RawMessage(b))
+	return "---\n" + strings.TrimRight(text, "\n"), err
+}
+
 // render writes the page as a whole, or its lines only.
 func (p Page) render(q journalQuery) (string, error) {
 	if q.page {
@@ -164,10 +172,10 @@ func (p Page) render(q journalQuery) (string, error) {
 		return string(b), err
 	}
 	lines := p.Lines
-	if !q.json {
-		if p.Missed > 0 {
-			lines = slices.Insert(slices.Clone(lines), 0, fmt.Sprintf("# %d missed", p.Missed))
-		}
+	if q.form != "json" && p.Missed > 0 {
+		lines = slices.Insert(slices.Clone(lines), 0, fmt.Sprintf("# %d missed", p.Missed))
+	}
+	if q.form == "table" {
 		lines = slices.Insert(slices.Clone(lines), 0, p.Head)
 	}
 	return strings.Join(lines, "\n"), nil

@@ -22,7 +22,7 @@ func meterMod(command uint16, m flows.Meter) openflow.MeterMod {
 // can't, and gives a target without any for a switch that has none. The error is
 // that of the connection.
 func (s *syncer) withMeters(ctx context.Context, t *target) (*target, error) {
-	err := s.ensureMeters(ctx, flows.Meters(t.flows))
+	err := s.ensureMeters(ctx, t.table.meters)
 	if _, refused := errors.AsType[*openflow.ErrorMsg](err); refused {
 		s.a.log.WithError(err).Warn("the switch has no meters: what an IPS sends in a probe's place is not limited")
 		s.a.setNoMeters()
@@ -45,6 +45,9 @@ func (s *syncer) ensureMeters(ctx context.Context, wanted []flows.Meter) error {
 		command := openflow.MeterAdd
 		if there {
 			command = openflow.MeterModify
+			if s.quiet {
+				s.a.log.WithField("meter", m.ID).Warn("a meter was changed by somebody else and put right")
+			}
 		}
 		if err := s.conn.MeterMod(ctx, meterMod(command, m)); err != nil {
 			return err

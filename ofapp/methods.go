@@ -50,7 +50,7 @@ func (a *App) methods() map[string]control.Method {
 		"vlog/list":       {Help: "", Call: a.listLevelMethod},
 		"plan":            {Help: "FILENAME TEXT [-o table|json|yaml]", Call: a.planMethod},
 		"flows/live":      {Help: "", Call: func(ctx context.Context, _ []string) (string, error) { return a.Live(ctx) }},
-		"offloads": {Help: "[-o table|json]", Call: func(ctx context.Context, args []string) (string, error) {
+		"offloads": {Help: "[-o table|json|yaml]", Call: func(ctx context.Context, args []string) (string, error) {
 			list, err := a.Offloads(ctx)
 			if err != nil {
 				return "", err
@@ -150,32 +150,29 @@ func (a *App) Live(ctx context.Context) (string, error) {
 		return "", errNoBridge
 	}
 	g, _ := in.gateway()
-	w, err := wanted(flows.Build(g), flows.Groups(g))
+	w, err := wanted(g, nil)
 	if err != nil {
 		return "", err
 	}
-	h, err := dump(ctx, conn, a.forms)
+	h, err := dump(ctx, conn, a.forms, w.flows)
 	if err != nil {
 		return "", err
 	}
-	c, err := diff(h, w)
-	if err != nil {
-		return "", err
-	}
-	return strings.Join(differences(h, w, c), "\n"), nil
+	return strings.Join(differences(w, diff(h, w)), "\n"), nil
 }
 
 // differences has a line for each flow and group that differs.
-func differences(h held, w wantedTable, c change) []string {
+func differences(w *wantedTable, c change) []string {
 	lines := describeGroups(c)
-	for _, k := range c.added {
-		lines = append(lines, "+ "+w.text[k].String())
+	texts := w.texts(c.added, c.changed)
+	for _, place := range c.added {
+		lines = append(lines, "+ "+texts[place])
 	}
-	for _, k := range c.changed {
-		lines = append(lines, "~ "+w.text[k].String())
+	for _, place := range c.changed {
+		lines = append(lines, "~ "+texts[place])
 	}
-	for _, k := range c.removed {
-		lines = append(lines, "- "+describe(k, h.flows[k]))
+	for _, f := range c.removed {
+		lines = append(lines, "- "+describe(f))
 	}
 	slices.Sort(lines)
 	return lines
@@ -196,7 +193,7 @@ func describeGroups(c change) []string {
 }
 
 // describe names a flow on the switch that is not ours to print.
-func describe(k flowKey, b flowBody) string {
+func describe(f openflow.EncodedFlow) string {
 	return fmt.Sprintf("cookie=%#x, table=%d, priority=%d, match of %d bytes (%s)",
-		b.cookie, k.table, k.priority, len(k.match), flows.Cookie(b.cookie))
+		f.Cookie, f.Table, f.Priority, len(f.Match), flows.Cookie(f.Cookie))
 }

@@ -209,7 +209,7 @@ func (t *tally) collect(s sink, st Status) {
 			s.count("port_frames_received_total", t.ports[portKey(p)].frames, p.Name, p.Role)
 		}
 	}
-	s.value("macs", float64(len(t.last.learned)), "learned")
+	s.value("macs", float64(t.last.learned), "learned")
 	s.value("macs", float64(t.last.static), "static")
 	s.count("mac_moves_total", t.moves)
 }

@@ -92,6 +92,24 @@ func (a *App) tellHealth(name string, was, state probe.State, reason string) {
 	a.happened(eventHealth, name, text, map[string]string{"state": state.String(), "was": was.String(), "reason": reason})
 }
 
+// What happens to an attachment by a reload.
+const (
+	attachmentAdded  = "added"
+	attachmentLeaves = "leaves"
+	attachmentGone   = "gone"
+)
+
+// tellAttachment makes an event of it.
+func (a *App) tellAttachment(at *attachment, change string) {
+	text := map[string]string{
+		attachmentAdded:  "added, is used once it is up",
+		attachmentLeaves: "is no longer configured, and leaves",
+		attachmentGone:   "is gone",
+	}[change]
+	a.happened(eventRoster, at.cfg.Name, text, map[string]string{"change": change, "kind": at.cfg.Kind})
+	a.log.WithField("attachment", at.cfg.Name).WithField("kind", at.cfg.Kind).Info("attachment " + text)
+}
+
 // tellReload makes an event of a reload that was done or refused.
 func (a *App) tellReload(err error) {
 	if err != nil {
@@ -106,8 +124,8 @@ const toldFlows = 5
 
 // tellRepair makes an event of flows that somebody else changed. What was found
 // is as flows --live shows it: + was missing, - was too many, ~ differed.
-func (a *App) tellRepair(h held, w wantedTable, c change) {
-	found := differences(h, w, c)
+func (a *App) tellRepair(w *wantedTable, c change) {
+	found := differences(w, c)
 	text := fmt.Sprintf("flows put right: %d were missing, %d too many, %d differed", len(c.added), len(c.removed), len(c.changed))
 	shown := strings.Join(found[:min(len(found), toldFlows)], "\n")
 	if n := len(found) - toldFlows; n > 0 {

@@ -5,7 +5,6 @@ package ofapp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"ofcontroller/config"
@@ -43,16 +42,17 @@ func (a *App) carryOut(ctx context.Context, conn *openflow.Conn) error {
 // offloadMods are the messages for a batch of orders.
 func offloadMods(batch []order) ([]openflow.Mod, error) {
 	mods := make([]openflow.Mod, 0, 2*len(batch))
+	enc := newEncoder()
 	for _, x := range batch {
 		for _, f := range x.offload.Flows() {
-			mod, err := encode(f)
+			mod, err := enc.encode(&f)
 			if err != nil {
 				return nil, err
 			}
 			if x.remove {
 				mod.Command = openflow.FlowDeleteStrict
 			}
-			mods = append(mods, mod)
+			mods = append(mods, cloneFlow(mod))
 		}
 	}
 	return mods, nil
@@ -72,15 +72,11 @@ func newOffloadForms() (offloadForms, error) {
 		for _, proto := range []uint8{flows.ProtoTCP, flows.ProtoUDP} {
 			any4 := netip.AddrPortFrom(netip.IPv4Unspecified(), 1)
 			f := flows.Offload{Connection: flows.Connection{Proto: proto, Src: any4, Dst: any4}, Verdict: v}.Flows()[0]
-			mod, err := encode(f)
+			mod, err := newEncoder().encode(&f)
 			if err != nil {
 				return nil, err
 			}
-			_, instructions, err := mod.Encode()
-			if err != nil {
-				return nil, fmt.Errorf("flow %s: %w", f, err)
-			}
-			forms[offloadForm{f.Cookie.Category(), proto == flows.ProtoTCP}] = string(instructions)
+			forms[offloadForm{f.Cookie.Category(), proto == flows.ProtoTCP}] = string(mod.Instructions)
 		}
 	}
 	return forms, nil

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"ofcontroller/config"
 	"ofcontroller/ofapp"
 	"ofcontroller/testenv"
@@ -177,7 +179,18 @@ func TestTop(t *testing.T) {
 	if err != nil || strings.Contains(text, "\x1b") || strings.Count(text, "PORT ") != 1 {
 		t.Errorf("%v\n%s", err, text)
 	}
-	for _, args := range [][]string{{"--interval", "1ms"}, {"-o", "yaml"}} {
+	if text, err = b.ctl.CLI("top", "--interval", "200ms", "-n", "2", "-o", "yaml"); err != nil || strings.Count(text, "---\n") != 2 {
+		t.Errorf("%v\n%s", err, text)
+	}
+	for dec := yaml.NewDecoder(strings.NewReader(text)); ; {
+		var r map[string]any
+		if err := dec.Decode(&r); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil || r["ports"] == nil || r["vlans"] == nil {
+			t.Fatalf("%v %v", err, r)
+		}
+	}
+	for _, args := range [][]string{{"--interval", "1ms"}, {"-o", "xml"}} {
 		if _, err := b.ctl.CLI(append([]string{"top"}, args...)...); err == nil || !strings.Contains(err.Error(), "would be right") {
 			t.Errorf("%v: %v", args, err)
 		}
@@ -286,6 +299,8 @@ func TestCompletion(t *testing.T) {
 		{[]string{"macs", "rm", ""}, guest0.String() + "\ttrunk0"},
 		{[]string{"status", "--output="}, "yaml"},
 		{[]string{"run", "--log.level=w"}, "warning"},
+		{[]string{"drain", ""}, "standin\tup"},
+		{[]string{"events", "--output="}, "yaml"},
 	} {
 		cmd := b.ctl.Command(t.Context())
 		last := len(c.args) - 1

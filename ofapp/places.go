@@ -3,12 +3,14 @@
 package ofapp
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"sync"
 
 	"ofcontroller/flows"
 	"ofcontroller/ips/verdict"
-	"ofcontroller/openflow"
 )
 
 // station is an address in a VLAN.
@@ -26,15 +28,14 @@ type places struct {
 	trunks         map[uint16][]string // VLAN to the trunk ports that carry it
 	static         map[station]string
 	names          map[uint32]string // of OpenFlow ports
-	learned        map[flowKey]entry // of the tables mac and sources
-	ports          map[station]uint32
+	learned        map[station]spot
 	looked         bool // there was a look before
 }
 
-// entry is a learned flow, taken apart.
-type entry struct {
-	station station
-	port    uint32
+// spot is where the switch has learned an address, by OpenFlow ports; 0 not.
+type spot struct {
+	to   uint32 // in the table mac
+	from uint32 // in the table sources: of frames that came in, newest
 }
 
 // of is the bridge port that the alert's frame came in on, "" when it is not
@@ -56,8 +57,8 @@ func (p *places) of(al *verdict.Alert) string {
 		if name, ok := p.static[at]; ok {
 			return name
 		}
-		if port, ok := p.ports[at]; ok {
-			return p.names[port]
+		if s, ok := p.learned[at]; ok {
+			return p.names[cmp.Or(s.from, s.to)]
 		}
 	}
 	return ""
@@ -86,61 +87,47 @@ type macChange struct {
 	from, to string
 }
 
-// look takes what the switch has learned and returns what changed in the table
-// mac; nothing at the first look. Only flows that are new are taken apart. One
-// goroutine at a time, the session's, calls configure and look: only what alerts
-// read has to be locked, and not for long.
-func (p *places) look(learned []learnedFlow) ([]macChange, error) {
-	var changes []macChange
-	next := make(map[flowKey]entry, len(learned))
+// look takes what the switch has learned. It returns what changed in the table
+// mac, nothing at the first look, and how many of the changes are addresses that
+// were at another port. One goroutine at a time, the session's, calls configure
+// and look: only what alerts read has to be locked, and not for long.
+func (p *places) look(learned []learnedFlow) (changes []macChange, moves int) {
+	next := make(map[station]spot, len(p.learned))
 	for _, l := range learned {
-		old, known := p.learned[l.key]
-		e := entry{old.station, l.cookie.Object()}
-		if !known {
-			var err error
-			if e.station, err = stationOf(l); err != nil {
-				return nil, err
-			}
+		s := next[l.station]
+		if l.table == flows.TableMAC {
+			s.to = l.port
+		} else {
+			s.from = l.port
 		}
-		next[l.key] = e
-		if l.key.table == uint8(flows.TableMAC) && (!known || old.port != e.port) {
-			changes = append(changes, macChange{e.station, p.names[old.port], p.names[e.port]})
+		next[l.station] = s
+	}
+	for at, now := range next {
+		was := p.learned[at]
+		if was.to == now.to {
+			continue
+		}
+		if was.to != 0 && now.to != 0 {
+			moves++
+		}
+		changes = append(changes, macChange{at, p.names[was.to], p.names[now.to]})
+	}
+	for at, was := range p.learned {
+		if _, ok := next[at]; !ok && was.to != 0 {
+			changes = append(changes, macChange{at, p.names[was.to], ""})
 		}
 	}
-	for k, e := range p.learned {
-		if _, ok := next[k]; !ok && k.table == uint8(flows.TableMAC) {
-			changes = append(changes, macChange{e.station, p.names[e.port], ""})
-		}
-	}
-	ports := make(map[station]uint32, len(next))
-	for k, e := range next {
-		if _, ok := ports[e.station]; !ok || k.table == uint8(flows.TableSources) {
-			ports[e.station] = e.port // sources are of frames that came in, newest
-		}
-	}
-	p.learned = next
+	slices.SortFunc(changes, func(x, y macChange) int {
+		return cmp.Or(cmp.Compare(x.station.vlan, y.station.vlan), bytes.Compare(x.station.mac[:], y.station.mac[:]))
+	})
 	p.mu.Lock()
-	p.ports = ports
+	p.learned = next
 	p.mu.Unlock()
 	if !p.looked {
-		p.looked, changes = true, nil
+		p.looked = true
+		return nil, 0
 	}
-	return changes, nil
-}
-
-// stationOf reads a learned flow's match: the table sources has the address as
-// source, the table mac as destination.
-func stationOf(l learnedFlow) (station, error) {
-	m, err := openflow.ParseMatch([]byte(l.key.match))
-	if err != nil {
-		return station{}, fmt.Errorf("match of a learned flow: %w", err)
-	}
-	v, _, _ := m.RegValue(int(flows.Reg2))
-	mac, ok := m.EthDstValue()
-	if !ok {
-		mac, _ = m.EthSrcValue()
-	}
-	return station{uint16(v), mac}, nil
+	return changes, moves
 }
 
 // maxMACEvents bounds the events of one look at the switch; the rest is

@@ -58,25 +58,29 @@ func (a *App) Plan(ctx context.Context, next *config.Config) (Plan, error) {
 	if in.bridge == nil {
 		return Plan{}, errNoBridge
 	}
+	if err := checkPorts(next); err != nil {
+		return Plan{}, fmt.Errorf("reload refuses this configuration: %w", err)
+	}
 	now, _ := in.gateway()
 	then, problems := in.gatewayOf(next)
-	w, err := wanted(flows.Build(then), flows.Groups(then))
+	was, err := wanted(now, nil)
 	if err != nil {
 		return Plan{}, err
 	}
-	h, err := dump(ctx, conn, a.forms)
+	w, err := wanted(then, was)
 	if err != nil {
 		return Plan{}, err
 	}
-	c, err := diff(h, w)
+	h, err := dump(ctx, conn, a.forms, was.flows)
 	if err != nil {
 		return Plan{}, err
 	}
+	c := diff(h, w)
 	gone, err := stale(h.learned, then)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := planner{now: now, then: then, want: w, held: h}
+	p := planner{now: now, then: then, was: was, want: w}
 	out := Plan{
 		Restart: needsRestart(in.cfg, next),
 		Added:   len(c.added), Changed: len(c.changed), Removed: len(c.removed), Forgotten: len(gone),
@@ -88,32 +92,24 @@ func (a *App) Plan(ctx context.Context, next *config.Config) (Plan, error) {
 	return out, nil
 }
 
-// planner joins both gateways with what the switch holds.
+// planner joins both gateways with the flows of each.
 type planner struct {
 	now, then flows.Gateway
-	want      wantedTable
-	held      held
-}
-
-func (p planner) cookie(k flowKey) flows.Cookie {
-	if f, ok := p.want.text[k]; ok {
-		return f.Cookie
-	}
-	return flows.Cookie(p.held.flows[k].cookie)
+	was, want *wantedTable
 }
 
 // changes lists the flows and counts them by what they are for.
 func (p planner) changes(c change) ([]FlowChange, []PlanPart) {
 	lines := []FlowChange{}
 	byPart := map[[2]uint8]*PlanPart{}
-	part := func(k flowKey) *PlanPart {
-		ck := p.cookie(k)
-		id := [2]uint8{k.table, uint8(ck.Category())}
+	part := func(f openflow.EncodedFlow) *PlanPart {
+		ck := flows.Cookie(f.Cookie)
+		id := [2]uint8{f.Table, uint8(ck.Category())}
 		if !ck.Ours() {
 			id[1] = 0
 		}
 		if byPart[id] == nil {
-			byPart[id] = &PlanPart{Table: flows.Table(k.table).String(), Category: "foreign", Meaning: "not ofcontroller's"}
+			byPart[id] = &PlanPart{Table: flows.Table(f.Table).String(), Category: "foreign", Meaning: "not ofcontroller's"}
 			for _, i := range flows.Categories() {
 				if uint8(i.Category) == id[1] {
 					byPart[id].Category, byPart[id].Meaning = i.Name, i.Meaning
@@ -122,17 +118,18 @@ func (p planner) changes(c change) ([]FlowChange, []PlanPart) {
 		}
 		return byPart[id]
 	}
-	for _, k := range c.added {
-		part(k).Added++
-		lines = append(lines, FlowChange{"+", p.want.text[k].String()})
+	texts := p.want.texts(c.added, c.changed)
+	for _, place := range c.added {
+		part(p.want.flows.at(place)).Added++
+		lines = append(lines, FlowChange{"+", texts[place]})
 	}
-	for _, k := range c.changed {
-		part(k).Changed++
-		lines = append(lines, FlowChange{"~", p.want.text[k].String()})
+	for _, place := range c.changed {
+		part(p.want.flows.at(place)).Changed++
+		lines = append(lines, FlowChange{"~", texts[place]})
 	}
-	for _, k := range c.removed {
-		part(k).Removed++
-		lines = append(lines, FlowChange{"-", p.removed(k)})
+	for i, text := range p.removed(c.removed) {
+		part(c.removed[i]).Removed++
+		lines = append(lines, FlowChange{"-", text})
 	}
 	slices.SortFunc(lines, func(x, y FlowChange) int { return cmp.Or(cmp.Compare(x.Flow, y.Flow), cmp.Compare(x.Sign, y.Sign)) })
 	parts := []PlanPart{}
@@ -147,18 +144,21 @@ func (p planner) changes(c change) ([]FlowChange, []PlanPart) {
 	return lines, parts
 }
 
-// removed prints a flow that the configuration in force made, or what is known
-// of one by somebody else.
-func (p planner) removed(k flowKey) string {
-	for _, f := range flows.Build(p.now) {
-		if uint8(f.Table) != k.table || f.Priority != k.priority {
-			continue
-		}
-		if m := encodeMatch(f.Match); string(m.Canonical()) == k.match {
-			return f.String()
+// removed prints flows that the configuration in force made, and what is known
+// of those by somebody else.
+func (p planner) removed(list []openflow.EncodedFlow) []string {
+	places := make([]int, len(list))
+	for i := range list {
+		places[i] = p.was.flows.find(&list[i])
+	}
+	texts := p.was.texts(places)
+	out := make([]string, len(list))
+	for i, f := range list {
+		if out[i] = texts[places[i]]; out[i] == "" {
+			out[i] = describe(f)
 		}
 	}
-	return describe(k, p.held.flows[k])
+	return out
 }
 
 // touched says which traffic meets other flows than before. A bundle is atomic
@@ -166,25 +166,29 @@ func (p planner) removed(k flowKey) string {
 func (p planner) touched(c change, groups bool) (string, []uint16) {
 	all := groups
 	set := map[uint16]bool{}
-	for _, k := range slices.Concat(c.added, c.changed, c.removed) {
-		vlans, every := p.vlansOf(k)
+	list := slices.Clone(c.removed)
+	for _, place := range slices.Concat(c.added, c.changed) {
+		list = append(list, p.want.flows.at(place))
+	}
+	for i := range list {
+		vlans, every := p.vlansOf(&list[i])
 		all = all || every
 		for _, v := range vlans {
 			set[v] = true
 		}
 	}
-	list := []uint16{}
+	touched := []uint16{}
 	for v := range set {
-		list = append(list, v)
+		touched = append(touched, v)
 	}
-	slices.Sort(list)
+	slices.Sort(touched)
 	switch {
 	case all:
 		return "all", []uint16{}
-	case len(list) > 0:
-		return "vlans", list
+	case len(touched) > 0:
+		return "vlans", touched
 	}
-	return "none", list
+	return "none", touched
 }
 
 // carried lists the VLANs that a trunk port carries, before or after.
@@ -199,18 +203,18 @@ func (p planner) carried(port uint32) (vlans []uint16) {
 
 // vlansOf tells the VLANs whose frames can meet a flow; every means that it
 // can't be narrowed to some.
-func (p planner) vlansOf(k flowKey) (vlans []uint16, every bool) {
-	match, err := openflow.ParseMatch([]byte(k.match))
+func (p planner) vlansOf(f *openflow.EncodedFlow) (vlans []uint16, every bool) {
+	match, err := openflow.ParseMatch(f.Match)
 	if err != nil {
 		return nil, true
 	}
 	if v, mask, ok := match.RegValue(int(flows.Reg2)); ok && mask&0xfff == 0xfff {
 		return []uint16{uint16(v & 0xfff)}, false
 	}
-	if port, ok := match.InPortValue(); ok && flows.Table(k.table) == flows.TableSender {
+	if port, ok := match.InPortValue(); ok && flows.Table(f.Table) == flows.TableSender {
 		return p.carried(port), false
 	}
-	ck := p.cookie(k)
+	ck := flows.Cookie(f.Cookie)
 	if !ck.Ours() {
 		return nil, true
 	}
@@ -249,59 +253,4 @@ func (p planner) portVLANs(port uint32) (vlans []uint16, every bool) {
 		}
 	}
 	return vlans, every
-}
-
-// shown prints a value so that an empty one can be seen.
-func shown(v any) string {
-	if v == "" {
-		return `""`
-	}
-	return fmt.Sprint(v)
-}
-
-// attachmentChanges tells in words what becomes of the attachments.
-func attachmentChanges(old, next *config.Config) []string {
-	out := []string{}
-	find := func(c *config.Config, name string) *config.Attachment {
-		i := slices.IndexFunc(c.Inspection.Attachments, func(a config.Attachment) bool { return a.Name == name })
-		if i < 0 {
-			return nil
-		}
-		return &c.Inspection.Attachments[i]
-	}
-	for _, a := range next.Inspection.Attachments {
-		was := find(old, a.Name)
-		if was == nil {
-			out = append(out, fmt.Sprintf("+ %s (%s)", a.Name, a.Kind))
-			continue
-		}
-		for _, d := range []struct {
-			what     string
-			old, new any
-		}{
-			{"kind", was.Kind, a.Kind},
-			{"port", was.Port, a.Port},
-			{"return_port", was.ReturnPort, a.ReturnPort},
-			{"legs", was.Legs, a.Legs},
-			{"threads", was.Threads, a.Threads},
-			{"weight", was.Weight, a.Weight},
-			{"eve", was.EVE, a.EVE},
-			{"include", was.Include, a.Include},
-			{"supervise", was.Supervise, a.Supervise},
-			{"memory", was.Memory, a.Memory},
-		} {
-			if d.old != d.new {
-				out = append(out, fmt.Sprintf("~ %s: %s %s instead of %s", a.Name, d.what, shown(d.new), shown(d.old)))
-			}
-		}
-		if !slices.Equal(was.Rules, a.Rules) {
-			out = append(out, fmt.Sprintf("~ %s: other rule files", a.Name))
-		}
-	}
-	for _, a := range old.Inspection.Attachments {
-		if find(next, a.Name) == nil {
-			out = append(out, fmt.Sprintf("- %s (%s)", a.Name, a.Kind))
-		}
-	}
-	return out
 }

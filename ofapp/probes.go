@@ -27,7 +27,7 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 				return err
 			}
 			next := now.Add(time.Second)
-			for _, at := range a.list() {
+			for _, at := range a.working() {
 				var due time.Time
 				a.judge(at, func() { due, err = a.probeOne(ctx, conn, at, now) })
 				if err != nil {
@@ -62,7 +62,7 @@ func (a *App) answers(ctx context.Context, conn *openflow.Conn) (time.Time, erro
 // forgetProbes lets all attachments' probes start afresh; verdicts stay.
 func (a *App) forgetProbes() {
 	cfg := probeConfig(a.config())
-	for _, at := range a.list() {
+	for _, at := range a.working() {
 		at.restart(cfg)
 	}
 }
@@ -179,6 +179,8 @@ func (a *App) event(e openflow.Event, now time.Time) {
 		a.offloadGone(e)
 	case openflow.PortStatus:
 		a.changed()
+	case openflow.FlowsChanged:
+		a.foreign.changed(now, a.doubtFlows)
 	}
 }
 
@@ -186,7 +188,7 @@ func (a *App) event(e openflow.Event, now time.Time) {
 // IPS may send in a probe's place fails the nonce, and is counted.
 func (a *App) returned(frame []byte, now time.Time) {
 	p, err := probe.Parse(frame)
-	for _, at := range a.list() {
+	for _, at := range a.working() {
 		if err != nil || at.index != p.Attachment || at.nonce != p.Nonce {
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 func ProposeFor(ctx context.Context, endpoint, bridge string) (string, error) {
 	all, err := ovsdb.Survey(ctx, ovsdb.Options{Endpoint: endpoint})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w (is Open vSwitch running, and is this its database? --ovsdb names another)", err)
 	}
 	found, err := pick(all, bridge)
 	if err != nil {

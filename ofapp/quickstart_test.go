@@ -69,6 +69,7 @@ func checkScreen(t *testing.T, file, begin, printed string) {
 const rooms = `set -eu
 unset OVS_RUNDIR OVS_DBDIR OVS_SYSCONFDIR OVS_LOGDIR
 mount --make-rprivate /
+cd /
 mkdir -p /run/openvswitch
 mount --bind "$1" /run/openvswitch
 mount -t tmpfs tmpfs /tmp

@@ -42,27 +42,19 @@ func (a *App) reload(ctx context.Context) error {
 		return &restartNeeded{key}
 	}
 	rules := ruleStamp(next)
-	commit, err := a.prepareRules(ctx, next)
+	r, err := a.newRoster(ctx, next)
 	if err != nil {
 		return err
 	}
+	if err := a.putRules(ctx, r.next); err != nil {
+		return err
+	}
 	seen.rules = rules
-	a.mu.Lock()
-	a.cfg = next
-	a.mu.Unlock()
-	for _, at := range a.list() {
-		at.restart(probeConfig(next))
-	}
-	for _, f := range commit {
-		if err := f(); err != nil {
-			a.note(err)
-		}
-	}
+	a.adopt(next, r)
 	a.offloadRules(next)
 	if a.o.Applied != nil {
 		a.o.Applied(next)
 	}
-	a.changed()
 	a.log.Info("configuration read again")
 	return nil
 }
@@ -91,24 +83,31 @@ func ruleSIDs(cfg *config.Config) map[uint32]struct{} {
 	return suricata.RuleSIDs(files)
 }
 
-// prepareRules reads every engine's rules, and gives what puts them in force.
-// Suricatas come last: they take good rules at once.
-func (a *App) prepareRules(ctx context.Context, next *config.Config) (commit []func() error, err error) {
+// putRules puts the attachments' rule files in force, all or none: every engine
+// reads its own first. Those that are new do so when they begin, and were tested.
+func (a *App) putRules(ctx context.Context, list []*attachment) (err error) {
 	defer func() { a.noteRules(err) }()
-	order := slices.Clone(a.list())
-	rank := map[string]int{config.KindSuricata: 1}
+	var commit []func(context.Context) error
+	order := slices.Clone(list)
+	// Suricatas come first: they are other programs, and may not answer.
+	rank := map[string]int{config.KindEmbedded: 1}
 	slices.SortStableFunc(order, func(x, y *attachment) int { return rank[x.cfg.Kind] - rank[y.cfg.Kind] })
 	for _, at := range order {
-		if at.engine == nil {
+		if at.engine == nil || !at.begun.Load() {
 			continue
 		}
-		f, err := at.engine.prepare(ctx, next.Inspection.Attachments[at.index].Rules)
+		f, err := at.engine.prepare(ctx, at.cfg.Rules)
 		if err != nil {
-			return nil, fmt.Errorf("attachment %s: %w", at.cfg.Name, err)
+			return fmt.Errorf("attachment %s: %w", at.cfg.Name, err)
 		}
 		commit = append(commit, f)
 	}
-	return commit, nil
+	for _, f := range commit {
+		if err := f(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restartNeeded is why a configuration that is right is not in force.
@@ -120,12 +119,6 @@ func (e *restartNeeded) Error() string {
 
 // needsRestart names a key whose change a running process can't follow.
 func needsRestart(old, next *config.Config) string {
-	attachment := func(x, y config.Attachment) bool {
-		x.Rules, y.Rules, x.Line, y.Line = nil, nil, 0, 0
-		return x.Name == y.Name && x.Kind == y.Kind && x.Port == y.Port && x.ReturnPort == y.ReturnPort &&
-			x.Legs == y.Legs && x.Threads == y.Threads && x.EVE == y.EVE &&
-			x.Include == y.Include && x.Supervise == y.Supervise && x.Memory == y.Memory
-	}
 	switch {
 	case old.OVSDB != next.OVSDB:
 		return "ovsdb"
@@ -143,8 +136,6 @@ func needsRestart(old, next *config.Config) string {
 		return "metrics"
 	case old.Monitor != next.Monitor:
 		return "monitor"
-	case !slices.EqualFunc(old.Inspection.Attachments, next.Inspection.Attachments, attachment):
-		return "inspection.attachments"
 	}
 	return ""
 }

@@ -40,6 +40,9 @@ func (s Status) Table() string {
 			fmt.Fprintf(w, "\t%s\n", e)
 		}
 	}
+	for _, a := range s.Leaving {
+		fmt.Fprintf(w, "leaving\t%s (%s): %s\n", a.Name, a.Kind, a.Reason)
+	}
 	s.portRows(w)
 	if s.Fleet != nil {
 		fmt.Fprintf(w, "fleet\t%s\n", fleetText(s.Fleet))

@@ -11,21 +11,22 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ofcontroller/config"
 	"ofcontroller/ovsdb"
 )
 
 // claim holds the bridge for this process, by an abstract name of unix(7): it is
 // this network namespace's alone and goes with the process, however that ends.
 // Two programs that steer one bridge would undo each other's flows for ever.
-func (a *App) claim() (release func(), err error) {
-	name := "@ofcontroller " + a.cfg.OVSDB + " " + a.cfg.Bridge.Name
+func claim(cfg *config.Config) (release func(), err error) {
+	name := "@ofcontroller " + cfg.OVSDB + " " + cfg.Bridge.Name
 	const room = 107 // bytes in sockaddr_un besides the leading zero
 	l, err := net.Listen("unix", name[:min(len(name), room)])
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("bridge %s: another ofcontroller steers it already; end that one first", a.cfg.Bridge.Name)
+		return nil, fmt.Errorf("bridge %s: another ofcontroller steers it already; end that one first", cfg.Bridge.Name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bridge %s: %w", a.cfg.Bridge.Name, err)
+		return nil, fmt.Errorf("bridge %s: %w", cfg.Bridge.Name, err)
 	}
 	return func() { l.Close() }, nil
 }

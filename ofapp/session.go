@@ -48,6 +48,10 @@ const (
 
 // follow keeps the switch's flows at what is wanted.
 func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
+	if err := a.monitorFlows(ctx, conn); err != nil {
+		return err
+	}
+	defer a.foreign.stop()
 	s := &syncer{a: a, conn: conn, silence: map[string]*silence{}}
 	if err := s.look(ctx); err != nil {
 		return err
@@ -63,7 +67,7 @@ func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
 type syncer struct {
 	a       *App
 	conn    *openflow.Conn
-	held    held
+	held    *held
 	silence map[string]*silence    // by attachment
 	meters  map[uint32]flows.Meter // on the switch; nil: to be looked at
 	target  *target                // of the last sync, nil before the first
@@ -75,7 +79,11 @@ type syncer struct {
 // look reads what the switch holds.
 func (s *syncer) look(ctx context.Context) error {
 	s.a.offloads.look()
-	h, err := dump(ctx, s.conn, s.a.forms)
+	var known *flowTable // what it should hold, once that is known
+	if s.target != nil {
+		known = s.target.table.flows
+	}
+	h, err := dump(ctx, s.conn, s.a.forms, known)
 	if err != nil {
 		return err
 	}
@@ -84,13 +92,15 @@ func (s *syncer) look(ctx context.Context) error {
 		return err
 	}
 	s.a.work.audits.Observe(h.counted.ended.Sub(h.counted.began).Seconds())
+	s.a.foreign.took(h.counted.ended.Sub(h.counted.began))
 	if s.target != nil {
 		s.a.tally.add(h.counted, s.target)
 	}
 	s.a.offloads.found(h.offload)
-	changes, err := s.a.places.look(h.learned)
+	changes, moves := s.a.places.look(h.learned)
 	s.a.tellMACs(changes)
-	return err
+	s.a.tally.moved(moves)
+	return nil
 }
 
 func (s *syncer) loop(ctx context.Context) error {
@@ -115,6 +125,7 @@ func (s *syncer) loop(ctx context.Context) error {
 			}
 		case <-audit.C:
 			began := time.Now()
+			s.meters = nil // looked at again
 			if err := s.look(ctx); err != nil {
 				return err
 			}
@@ -176,6 +187,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	s.quiet = true
+	a.markOut(t)
 	a.noteSync(t, nil)
 	return 0, nil
 }
@@ -185,8 +197,7 @@ type target struct {
 	serial  uint64 // of the inputs
 	gateway flows.Gateway
 	faults  []string
-	flows   []flows.Flow
-	table   wantedTable
+	table   *wantedTable
 }
 
 // want gives the target for the inputs of now. It brings the bridge to its
@@ -208,9 +219,12 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
 	}
 	a.places.configure(in.bridge.Name, t.gateway, portNames(in.bridge))
-	t.flows = flows.Build(t.gateway)
+	var last *wantedTable
+	if s.target != nil {
+		last = s.target.table
+	}
 	var err error
-	if t.table, err = wanted(t.flows, flows.Groups(t.gateway)); err != nil {
+	if t.table, err = wanted(t.gateway, last); err != nil {
 		return nil, err
 	}
 	s.target = t
@@ -227,10 +241,7 @@ func (s *syncer) difference(ctx context.Context, t *target) (change, error) {
 		}
 	}
 	s.members = members
-	c, err := diff(s.held, t.table)
-	if err != nil {
-		return c, err
-	}
+	c := diff(s.held, t.table)
 	gone, err := stale(s.held.learned, t.gateway)
 	if err != nil {
 		return c, err
@@ -249,7 +260,7 @@ func membership(g flows.Gateway) string {
 }
 
 // apply sends the change as one bundle and keeps what the switch holds then.
-func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
+func (s *syncer) apply(ctx context.Context, c change, w *wantedTable) error {
 	began := time.Now()
 	err := s.conn.Bundle(ctx, c.mods)
 	s.a.work.bundle(c, time.Since(began), err)
@@ -260,7 +271,7 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 		WithField("removed", len(c.removed)).WithField("took", time.Since(began).Round(time.Microsecond))
 	s.a.mu.Lock()
 	s.a.view.syncs++
-	touched := len(c.added) + len(c.changed) + len(c.removed)
+	touched := c.touched()
 	repair := s.quiet && touched > 0
 	if repair {
 		s.a.view.repairs += uint64(touched)
@@ -268,18 +279,13 @@ func (s *syncer) apply(ctx context.Context, c change, w wantedTable) error {
 	}
 	s.a.mu.Unlock()
 	if repair {
-		s.a.tellRepair(s.held, w, c)
+		s.a.tellRepair(w, c)
 		log.Warn("flows were changed by somebody else and put right")
 		s.a.forgetProbes() // those under way went by what was there
 	} else {
 		log.Info("flows changed")
 	}
-	s.held.flows = w.flows
-	s.held.groups = map[uint32]groupBody{}
-	for _, g := range w.groups {
-		s.held.groups[g.mod.ID] = g.body
-	}
-	s.held.learned = nil
+	s.held = holding(w)
 	return nil
 }
 
@@ -290,7 +296,7 @@ func (a *App) noteSync(t *target, err error) {
 	a.view.serial = t.serial
 	a.view.synced = err == nil
 	a.view.faults = t.faults
-	a.view.wanted, a.view.flows = t.flows, len(t.flows)
+	a.view.flows, a.view.own = t.table.flows.size(), t.table.own
 	a.view.errText = ""
 	if err != nil {
 		a.view.errText = err.Error()

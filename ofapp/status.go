@@ -21,6 +21,7 @@ type Status struct {
 	Bridge      string             `json:"bridge"`
 	Flows       int                `json:"flows"` // wanted, without what the switch learned
 	Attachments []AttachmentStatus `json:"attachments"`
+	Leaving     []AttachmentStatus `json:"leaving,omitempty"` // no longer configured, and not gone yet
 	MACs        int                `json:"macs"`
 	Frames      Frames             `json:"frames"`
 	Offloads    OffloadCounts      `json:"offloads"`
@@ -111,11 +112,11 @@ const answerTime = time.Second
 // Status looks at everything. The count of addresses needs the switch and is
 // left at 0 when it does not answer.
 func (a *App) Status(ctx context.Context) Status {
-	s, wanted, conn := a.known()
+	s, own, conn := a.known()
 	if conn != nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		defer cancel()
-		s.MACs, _ = countMACs(ctx, conn, wanted)
+		s.MACs, _ = countMACs(ctx, conn, own)
 	}
 	return s
 }
@@ -125,17 +126,18 @@ func (a *App) Alive() { a.known() }
 
 // known is the status as far as it can be told without asking anybody; the
 // count of addresses is that of the last audit.
-func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
+func (a *App) known() (s Status, own int, conn *openflow.Conn) {
 	// The attachments first: of a verdict that comes after it the view knows
 	// nothing, and would call flows converged that do not follow it yet.
-	attachments, judged := a.attachmentStates()
+	attachments, leaving, judged := a.attachmentStates()
 	a.mu.Lock()
-	v, cfg, conn := a.view, a.cfg, a.conn
+	v, cfg := a.view, a.cfg
+	conn = a.conn
 	a.mu.Unlock()
 	db := a.db.Snapshot()
-	s := Status{
-		Attachments: attachments,
-		Bridge:      cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
+	s = Status{
+		Attachments: attachments, Leaving: leaving,
+		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,
 		Connected: conn != nil && db.Connected, Repairs: v.repairs, Problems: append([]string{}, v.faults...),
 		StrayProbes: a.strayProbes.Load(), UptimeS: int(time.Since(a.start).Seconds()), Version: a.o.Version, LastError: v.errText,
 		Frames: a.tally.frames(), Offloads: a.offloads.counts(),
@@ -148,30 +150,43 @@ func (a *App) known() (Status, []flows.Flow, *openflow.Conn) {
 	if v.rules != "" {
 		s.Problems = append(s.Problems, strings.Split(v.rules, "\n")...)
 	}
-	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged
+	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged && len(leaving) == 0
 	s.MACs = a.tally.macs()
 	s.Fleet = a.fleetState()
-	return s, v.wanted, conn
+	return s, v.own, conn
 }
 
 // attachmentStates tells the attachments' states, and whether there is a verdict
-// on each.
-func (a *App) attachmentStates() (list []AttachmentStatus, judged bool) {
+// on each that is configured.
+func (a *App) attachmentStates() (list, leaving []AttachmentStatus, judged bool) {
 	judged = true
-	for _, at := range a.list() {
+	a.mu.Lock()
+	configured, others := a.attachments, a.leaving
+	a.mu.Unlock()
+	for _, at := range others {
+		as, _ := at.status()
+		as.Reason = "is used until another one is up"
+		if at.out.Load() != 0 || at.urgent.Load() || as.State == probe.Down.String() {
+			as.Reason = "gets no more frames"
+		}
+		leaving = append(leaving, as)
+	}
+	for _, at := range configured {
 		as, known := at.status()
-		if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok && as.State == "down" {
+		if !at.begun.Load() {
+			as.Reason = "waits for its ports, which another attachment leaves"
+		} else if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok && as.State == "down" {
 			as.Reason = "a port of it is not on the bridge"
 		}
 		list = append(list, as)
 		judged = judged && known
 	}
-	return list, judged
+	return list, leaving, judged
 }
 
 // countMACs asks the switch how many addresses it knows, without moving them.
-// The host's own address is none of them.
-func countMACs(ctx context.Context, conn *openflow.Conn, wanted []flows.Flow) (int, error) {
+// The host's own address, which has so many flows, is none of them.
+func countMACs(ctx context.Context, conn *openflow.Conn, own int) (int, error) {
 	tables, err := conn.TableStats(ctx)
 	if err != nil {
 		return 0, err
@@ -182,12 +197,7 @@ func countMACs(ctx context.Context, conn *openflow.Conn, wanted []flows.Flow) (i
 			n += int(t.Active)
 		}
 	}
-	for _, f := range wanted {
-		if f.Table == flows.TableMAC && f.Cookie.Object() == flows.LocalPort {
-			n--
-		}
-	}
-	return max(n, 0), nil
+	return max(n-own, 0), nil
 }
 
 // status tells the state and whether there is a verdict.

@@ -3,6 +3,7 @@
 package ofapp
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -10,61 +11,83 @@ import (
 	"ofcontroller/openflow"
 )
 
-// apply does to a table what a switch does with the messages (OpenFlow 1.3.5,
-// 6.4), for the messages that diff sends.
-func apply(t *testing.T, have held, mods []openflow.Mod) held {
+// switchModel is a switch that does what messages say (OpenFlow 1.3.5, 6.4), those
+// that diff sends.
+type switchModel struct {
+	flows  map[flowKey]openflow.EncodedFlow
+	groups map[uint32]groupBody
+}
+
+func newSwitchModel() *switchModel {
+	return &switchModel{map[flowKey]openflow.EncodedFlow{}, map[uint32]groupBody{}}
+}
+
+func (s *switchModel) apply(t *testing.T, mods []openflow.Mod) {
 	t.Helper()
-	out := held{flows: flowTable{}, groups: map[uint32]groupBody{}}
-	for k, b := range have.flows {
-		out.flows[k] = b
-	}
-	for id, g := range have.groups {
-		out.groups[id] = g
-	}
 	for _, m := range mods {
 		switch m := m.(type) {
-		case openflow.FlowMod:
-			applyFlow(t, out.flows, m)
+		case *openflow.EncodedFlow:
+			s.flow(t, *m)
 		case openflow.GroupMod:
 			buckets, err := m.Encode()
 			if err != nil {
 				t.Fatal(err)
 			}
 			if m.Command == openflow.GroupDelete {
-				delete(out.groups, m.ID)
+				delete(s.groups, m.ID)
 			} else {
-				out.groups[m.ID] = groupBody{m.Type, string(buckets)}
+				s.groups[m.ID] = groupBody{m.Type, string(buckets)}
 			}
+		default:
+			t.Errorf("a message of type %T", m)
 		}
 	}
-	return out
 }
 
-func applyFlow(t *testing.T, table flowTable, m openflow.FlowMod) {
+func (s *switchModel) flow(t *testing.T, m openflow.EncodedFlow) {
 	t.Helper()
-	match, instructions, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := flowKey{m.Table, m.Priority, string(match)}
+	k := keyOf(&m)
+	have, ok := s.flows[k]
 	switch m.Command {
 	case openflow.FlowAdd:
-		table[k] = flowBody{m.Cookie, m.IdleTimeout, m.HardTimeout, m.Flags, string(instructions)}
+		s.flows[k] = m
 	case openflow.FlowModifyStrict:
-		b, ok := table[k]
 		if !ok {
 			t.Errorf("modifies what is not there: %+v", k)
 		}
-		b.instructions = string(instructions)
-		table[k] = b
+		have.Instructions = m.Instructions
+		s.flows[k] = have
 	case openflow.FlowDeleteStrict:
-		if _, ok := table[k]; !ok {
+		if !ok {
 			t.Errorf("deletes what is not there: %+v", k)
 		}
-		delete(table, k)
+		delete(s.flows, k)
 	default:
 		t.Errorf("command %d", m.Command)
 	}
+}
+
+// dump is what a dump finds, told apart from what was known.
+func (s *switchModel) dump(t *testing.T, known *flowTable) *held {
+	t.Helper()
+	h := newHeld(known)
+	for _, f := range s.flows {
+		if err := h.put(&f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.groups = s.groups
+	return h
+}
+
+// wantedOf is the wanted table, which reuses what it can of the last.
+func wantedOf(t testing.TB, g flows.Gateway, last *wantedTable) *wantedTable {
+	t.Helper()
+	w, err := wanted(g, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // gateways are configurations that differ in every part of the pipeline.
@@ -76,7 +99,7 @@ func gateways() []flows.Gateway {
 		Uplink: flows.Port{OFPort: 1}, Attachments: []flows.Attachment{leg(21)}, MACAging: 300, MACLimitPerPort: 10,
 		Trunks: []flows.Trunk{{Port: flows.Port{OFPort: 11}, VLANs: []uint16{0, 10}}},
 	}
-	host, several, open, shared, policy := base, base, base, base, base
+	host, several, open, shared, policy, static := base, base, base, base, base, base
 	host.Local = flows.Local{Enabled: true, VLAN: 10, MAC: flows.MAC{2, 0, 0, 0, 0, 1}}
 	several.Trunks = append(slices.Clone(base.Trunks), flows.Trunk{Port: flows.Port{OFPort: 12}, VLANs: []uint16{10, 30}, Native: 30})
 	several.EastWest = true
@@ -85,41 +108,92 @@ func gateways() []flows.Gateway {
 	shared.OpenOnFailure = true
 	policy.Policy = []flows.PolicyLine{{VLAN: 10, Proto: flows.ProtoTCP, Port: 80, Action: flows.Bypass}}
 	policy.MACAging = 60
-	return []flows.Gateway{base, host, several, open, shared, policy, {}}
+	static.Trunks = slices.Clone(base.Trunks)
+	static.Trunks[0].MACs, static.Trunks[0].PortSecurity = []flows.MAC{{2, 0, 0, 0, 0, 5}, {2, 0, 0, 0, 0, 4}, {2, 0, 0, 0, 0, 5}}, true
+	fewer := static
+	fewer.Trunks = slices.Clone(static.Trunks)
+	fewer.Trunks[0].MACs = fewer.Trunks[0].MACs[:1]
+	return []flows.Gateway{base, host, several, open, shared, policy, static, fewer, {}}
 }
 
 // TestDiff goes from each configuration to each other: afterwards there is what
-// the other one asks for and no more, and nothing is left to do.
+// the other one asks for and no more, and nothing is left to do. It makes no
+// difference what was known of the switch.
 func TestDiff(t *testing.T) {
 	for i, a := range gateways() {
 		for j, b := range gateways() {
-			from, err := wanted(flows.Build(a), flows.Groups(a))
+			from := wantedOf(t, a, nil)
+			to := wantedOf(t, b, from)
+			if fresh := wantedOf(t, b, nil); !diff(holding(to), fresh).empty() || fresh.own != to.own || !maps.Equal(fresh.counts, to.counts) {
+				t.Errorf("from %d to %d: the table differs by what was there before", i, j)
+			}
+			for name, known := range map[string]*flowTable{"nothing": nil, "what is held": from.flows, "what is wanted": to.flows} {
+				sw := newSwitchModel()
+				sw.apply(t, diff(newHeld(nil), from).mods)
+				if !diff(sw.dump(t, known), from).empty() || !diff(holding(from), from).empty() {
+					t.Errorf("%d, known %s: there is something to do after all was done", i, name)
+				}
+				c := diff(sw.dump(t, known), to)
+				if i == j && !c.empty() {
+					t.Errorf("%d, known %s: %d messages though nothing changed", i, name, len(c.mods))
+				}
+				if other := diff(holding(from), to); other.touched() != c.touched() || len(other.mods) != len(c.mods) {
+					t.Errorf("from %d to %d, known %s: %d messages by the dump, %d without", i, j, name, len(c.mods), len(other.mods))
+				}
+				sw.apply(t, c.mods)
+				if left := diff(sw.dump(t, known), to); !left.empty() || len(sw.flows) != to.flows.size() || len(sw.groups) != len(to.groups) {
+					t.Errorf("from %d to %d, known %s: %d messages left, %d of %d flows, %d of %d groups",
+						i, j, name, len(left.mods), len(sw.flows), to.flows.size(), len(sw.groups), len(to.groups))
+				}
+			}
+		}
+	}
+}
+
+// TestTexts finds for each place of the table the flow that it was made of.
+func TestTexts(t *testing.T) {
+	var last *wantedTable
+	enc := newEncoder()
+	for i, g := range gateways() {
+		w := wantedOf(t, g, last)
+		n := 0
+		w.each(func(place int, f flows.Flow) {
+			e, err := enc.encode(&f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			to, err := wanted(flows.Build(b), flows.Groups(b))
+			if got := w.flows.at(place); !same(&got, &e) || w.flows.find(&e) != place {
+				t.Errorf("%d: at place %d is %+v, not %s", i, place, got, f)
+			}
+			n++
+		})
+		if n != w.flows.size() {
+			t.Errorf("%d: %d flows made, %d in the table", i, n, w.flows.size())
+		}
+		last = w
+	}
+}
+
+// TestEncode writes flows as the library of messages does.
+func TestEncode(t *testing.T) {
+	enc := newEncoder()
+	for _, g := range gateways() {
+		for _, f := range flows.Build(g) {
+			got, err := enc.encode(&f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			first, err := diff(held{}, from)
-			if err != nil {
-				t.Fatal(err)
+			long := openflow.FlowMod{Match: encodeMatch(f.Match), Goto: uint8(f.Goto), Meter: f.Meter}
+			for _, a := range f.Actions {
+				e, err := encodeAction(a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				long.Actions = append(long.Actions, e)
 			}
-			c, err := diff(apply(t, held{}, first.mods), to)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i == j && !c.empty() {
-				t.Errorf("%d: %d messages though nothing changed", i, len(c.mods))
-			}
-			end := apply(t, apply(t, held{}, first.mods), c.mods)
-			left, err := diff(end, to)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !left.empty() || len(end.flows) != len(to.flows) || len(end.groups) != len(to.groups) {
-				t.Errorf("from %d to %d: %d messages left, %d of %d flows, %d of %d groups",
-					i, j, len(left.mods), len(end.flows), len(to.flows), len(end.groups), len(to.groups))
+			match, instructions, err := long.Encode()
+			if err != nil || string(match) != string(got.Match) || string(instructions) != string(got.Instructions) {
+				t.Errorf("%s:\n%x\n%x, want\n%x\n%x, %v", f, got.Match, got.Instructions, match, instructions, err)
 			}
 		}
 	}
@@ -128,14 +202,14 @@ func TestDiff(t *testing.T) {
 // TestStale keeps learned flows that lead to a port which carries their VLAN.
 func TestStale(t *testing.T) {
 	g := gateways()[2]
-	learned := func(port uint32, vlan uint32) learnedFlow {
-		m := openflow.Match{openflow.Reg(2, vlan, 0xfff), openflow.EthDst([6]byte{2, 0, 0, 0, 0, 7})}
-		return learnedFlow{flowKey{uint8(flows.TableMAC), 100, string(m.Canonical())}, flows.NewCookie(flows.CatLearned, port)}
+	learned := func(port uint32, vlan uint16) learnedFlow {
+		return learnedFlow{station{vlan, [6]byte{2, 0, 0, 0, 0, 7}}, flows.TableMAC, port}
 	}
 	for _, c := range []struct {
-		name       string
-		port, vlan uint32
-		gone       bool
+		name string
+		port uint32
+		vlan uint16
+		gone bool
 	}{
 		{"carried", 12, 10, false},
 		{"VLAN of another port", 12, 0, true},

@@ -42,7 +42,7 @@ func (a *App) world(ctx context.Context, in inputs) trace.World {
 		w.Policy = append(w.Policy, policyWords(l))
 		w.OwnFailure = append(w.OwnFailure, l.OnFailure != "")
 	}
-	for _, at := range a.list() {
+	for _, at := range slices.Concat(in.list, in.leaving)[:len(g.Attachments)] {
 		s, _ := at.status()
 		if _, ok := a.probeLeg(at.cfg, flows.OriginUplink); !ok {
 			s.Reason = "a port of it is not on the bridge"

@@ -30,16 +30,40 @@ func (a *App) askSwitch(ctx context.Context, command string, args ...string) (st
 	return text, nil
 }
 
+// runDir is the directory with the sockets of Open vSwitch's daemons on this
+// machine, the one of the database's socket; "" where there is none.
+func runDir(cfg *config.Config) string {
+	for _, endpoint := range []string{cfg.OVSDB, cfg.OpenFlowEndpoint()} {
+		if path, ok := strings.CutPrefix(endpoint, "unix:"); ok {
+			return filepath.Dir(path)
+		}
+	}
+	return ""
+}
+
+// daemonName is the name by which ovs-appctl finds this program.
+const daemonName = "ofcontroller"
+
+// nameSocket has `ovs-appctl -t ofcontroller` find the control socket, until the
+// function that it returns is called. Without that the gateway runs as well.
+func (a *App) nameSocket() (unname func()) {
+	dir := runDir(a.cfg)
+	if dir == "" {
+		return func() {}
+	}
+	unname, err := control.Name(dir, daemonName, a.cfg.Control)
+	if err != nil {
+		a.log.WithError(err).Infof("ovs-appctl -t %s does not find this program; ovs-appctl -t %s does", daemonName, a.cfg.Control)
+		return func() {}
+	}
+	return unname
+}
+
 // switchSocket finds ovs-vswitchd's control socket: it lies in the directory of
 // the database's socket, and its name has the number from the pidfile there
 // (ovs-appctl(8), --target). ovs-vswitchd.ctl is the name where --unixctl says so.
 func switchSocket(cfg *config.Config) (string, error) {
-	dir := ""
-	for _, endpoint := range []string{cfg.OVSDB, cfg.OpenFlowEndpoint()} {
-		if path, ok := strings.CutPrefix(endpoint, "unix:"); ok && dir == "" {
-			dir = filepath.Dir(path)
-		}
-	}
+	dir := runDir(cfg)
 	if dir == "" {
 		return "", errors.New("ovs-vswitchd is not on this machine (neither ovsdb nor openflow is a unix: endpoint): its control socket can't be reached")
 	}

@@ -98,18 +98,12 @@ func (a *App) reloadRules(ctx context.Context) {
 	seen := a.seen
 	a.mu.Unlock()
 	seen.rules = ruleStamp(cfg)
-	commit, err := a.prepareRules(ctx, cfg)
-	if err != nil {
+	if err := a.putRules(ctx, a.list()); err != nil {
 		if ctx.Err() == nil {
 			a.setSeen(seen)
 			a.log.WithError(err).Error("rule files have changed: not taken, the old rules stay in force")
 		}
 		return
-	}
-	for _, f := range commit {
-		if err := f(); err != nil {
-			a.note(err)
-		}
 	}
 	a.offloadRules(cfg)
 	a.setSeen(seen)

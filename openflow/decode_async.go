@@ -13,6 +13,8 @@ func decodeEvent(m message) (e Event, ok bool, err error) {
 		e, err = decodePortStatus(m.body)
 	case typeFlowRemoved:
 		e, err = decodeFlowRemoved(m.body)
+	case typeMultipartReply, typeExperimenter:
+		return decodeMonitor(m)
 	default:
 		return nil, false, nil
 	}

@@ -5,7 +5,7 @@ package openflow
 import "time"
 
 // Event is something that the switch says unasked: PacketIn, PortStatus,
-// FlowRemoved or Error.
+// FlowRemoved, FlowsChanged or Error.
 type Event interface{ event() }
 
 // Reasons of a PacketIn (OpenFlow 1.3.5, section 7.4.1).

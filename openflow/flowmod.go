@@ -78,61 +78,24 @@ func (f FlowMod) checkMatch() error {
 	return nil
 }
 
-// appendInstructions writes the instructions in the order in which Open vSwitch
-// gives them back: meter, apply-actions, goto.
+// appendInstructions encodes the actions and writes the instructions.
 func (f FlowMod) appendInstructions(b []byte) ([]byte, error) {
-	var err error
-	if f.Meter != 0 {
-		if b, err = appendMessage(b, openflow13.NewInstrMeter(f.Meter)); err != nil {
-			return nil, err
-		}
-	}
-	if len(f.Actions) > 0 {
-		start := len(b)
-		b = binary.BigEndian.AppendUint16(b, openflow13.InstrType_APPLY_ACTIONS)
-		b = append(b, 0, 0, 0, 0, 0, 0)
-		if b, err = appendActions(b, f.Actions); err != nil {
-			return nil, err
-		}
-		if len(b)-start > maxMessage {
-			return nil, fmt.Errorf("actions of %d bytes do not fit into a flow-mod", len(b)-start)
-		}
-		binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start))
-	}
-	if f.Goto != 0 {
-		return appendMessage(b, openflow13.NewInstrGotoTable(f.Goto))
-	}
-	return b, nil
-}
-
-// appendTo writes the flow-mod. The fixed part is written here and not by the
-// library, which writes out_port into out_group, leaves the instructions in a
-// delete, and prints every message's bytes through logrus's standard logger.
-func (f FlowMod) appendTo(b []byte, xid uint32) ([]byte, error) {
-	if err := f.checkMatch(); err != nil {
+	actions, err := appendActions(nil, f.Actions)
+	if err != nil {
 		return nil, err
 	}
-	start := len(b)
-	b = appendHeader(b, openflow13.Type_FlowMod, xid)
-	b = binary.BigEndian.AppendUint64(b, f.Cookie)
-	b = binary.BigEndian.AppendUint64(b, f.CookieMask)
-	b = append(b, f.Table, f.Command)
-	b = binary.BigEndian.AppendUint16(b, f.IdleTimeout)
-	b = binary.BigEndian.AppendUint16(b, f.HardTimeout)
-	b = binary.BigEndian.AppendUint16(b, f.Priority)
-	b = binary.BigEndian.AppendUint32(b, noBufferID)
-	b = binary.BigEndian.AppendUint32(b, PortAny)             // out_port
-	b = binary.BigEndian.AppendUint32(b, openflow13.OFPG_ANY) // out_group
-	b = binary.BigEndian.AppendUint16(b, f.Flags)
-	b = append(b, 0, 0)
-	b = appendMatch(b, f.Match.Canonical())
-	if f.Command != FlowDelete && f.Command != FlowDeleteStrict {
-		var err error
-		if b, err = f.appendInstructions(b); err != nil {
-			return nil, err
-		}
+	return AppendInstructions(b, f.Meter, actions, f.Goto)
+}
+
+func (f FlowMod) appendTo(b []byte, xid uint32) ([]byte, error) {
+	match, instructions, err := f.Encode()
+	if err != nil {
+		return nil, err
 	}
-	return finishMessage(b, start)
+	return EncodedFlow{
+		Command: f.Command, Table: f.Table, Priority: f.Priority, Cookie: f.Cookie,
+		IdleTimeout: f.IdleTimeout, HardTimeout: f.HardTimeout, Flags: f.Flags, Match: match, Instructions: instructions,
+	}.append(b, xid, f.CookieMask)
 }
 
 // noBufferID means that the switch holds no packet for this message.

@@ -39,8 +39,11 @@ type Match []Field
 // ParseMatch reads a row of OXM TLVs, without the header and the padding of
 // ofp_match. The fields refer to b. The error wraps io.ErrUnexpectedEOF or
 // ErrMalformed.
-func ParseMatch(b []byte) (Match, error) {
-	var m Match
+func ParseMatch(b []byte) (Match, error) { return Match(nil).Parse(b) }
+
+// Parse is ParseMatch in the memory of m.
+func (m Match) Parse(b []byte) (Match, error) {
+	m = m[:0]
 	for off := 0; off < len(b); {
 		f, n, err := parseField(b[off:])
 		if err != nil {

@@ -76,6 +76,9 @@ func recordKinds(t *testing.T, s *testSwitch) map[string][]byte {
 			t.Fatal(err)
 		}
 	}
+	must(c.MonitorFlows(ctx, []uint8{100}))
+	s.ofctl("add-flow", s.endpoint(), "table=100,priority=7,ip,nw_dst=192.0.2.1,actions=NORMAL")
+	next[FlowsChanged](t, c)
 	must(c.MeterMod(ctx, MeterMod{Command: MeterAdd, Flags: MeterPktps, ID: 1, Bands: []MeterBand{{Rate: 100}}}))
 	mods := []Mod{GroupMod{ID: 1, Type: GroupTypeSelect, Buckets: []Bucket{{Weight: 1, Actions: []Action{Output(1)}}}}}
 	for _, f := range roundTrips() {

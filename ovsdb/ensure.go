@@ -44,6 +44,23 @@ func (c *Client) Ensure(ctx context.Context, spec Spec) ([]string, error) {
 	return changes, nil
 }
 
+// Check tells why Ensure would refuse the spec, and changes nothing. Its errors
+// are those of Ensure.
+func (c *Client) Check(ctx context.Context, spec Spec) error {
+	c.mu.Lock()
+	s := c.session
+	c.mu.Unlock()
+	if s == nil {
+		return fmt.Errorf("check bridge %s: %w", c.options.Bridge, ErrNotConnected)
+	}
+	ctx, cancel := s.Bind(ctx)
+	defer cancel(nil)
+	if _, err := s.plan(ctx, c.options.Bridge, spec); err != nil {
+		return fmt.Errorf("check bridge %s: %w", c.options.Bridge, err)
+	}
+	return nil
+}
+
 func (c *Client) ensure(ctx context.Context, s *connection, spec Spec) ([]string, error) {
 	p, err := s.plan(ctx, c.options.Bridge, spec)
 	if err != nil {

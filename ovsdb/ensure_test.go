@@ -140,6 +140,46 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestEnsureDetaches(t *testing.T) {
+	s := newServer(t)
+	s.startSwitch()
+	s.vsctl("--", "add-br", testBridge, "--", "set", "bridge", testBridge, "datapath_type=netdev",
+		"--", "add-br", "br1", "--", "set", "bridge", "br1", "datapath_type=netdev")
+	for _, port := range []string{testBridge + " old0", testBridge + " stays", "br1 theirs"} {
+		p := strings.Fields(port)
+		s.vsctl("add-port", p[0], p[1], "--", "set", "interface", p[1], "type=internal")
+	}
+	c := s.watch()
+	spec := Spec{Ports: []PortSpec{{Name: "stays"}}}
+	ensure(t, c, spec)
+	spec.Gone = []string{"old0", "stays", "theirs", "absent", testBridge}
+	if err := c.Check(t.Context(), spec); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"detach port old0"}, ensure(t, c, spec)); diff != "" {
+		t.Error("changes (-want +got):", diff)
+	}
+	ports := c.Snapshot().Bridge.Interfaces
+	if _, there := ports["old0"]; there {
+		t.Error("old0 is still there")
+	}
+	for _, name := range []string{"stays", testBridge} {
+		if _, there := ports[name]; !there {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	if got := s.vsctl("list-ports", "br1"); got != "theirs" {
+		t.Errorf("ports of the other bridge: %q", got)
+	}
+	if again := ensure(t, c, spec); len(again) != 0 {
+		t.Errorf("the second time it changed %q", again)
+	}
+	spec.Ports = append(spec.Ports, PortSpec{Name: "theirs"})
+	if err := c.Check(t.Context(), spec); !errors.Is(err, ErrPortElsewhere) {
+		t.Errorf("a port of another bridge: %v, want %v", err, ErrPortElsewhere)
+	}
+}
+
 func TestEnsureRefuses(t *testing.T) {
 	s := newServer(t)
 	c := s.watch()

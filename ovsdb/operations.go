@@ -134,6 +134,14 @@ func (p *plan) changeBridge(b *builder, ports []string, tables map[int]string, r
 		mutations = append(mutations,
 			model.Mutation{Field: &bridge.Ports, Mutator: ovsdb.MutateOperationInsert, Value: ports})
 	}
+	if len(p.detach) > 0 {
+		var gone []string
+		for _, port := range p.detach {
+			gone = append(gone, port.uuid)
+		}
+		mutations = append(mutations,
+			model.Mutation{Field: &bridge.Ports, Mutator: ovsdb.MutateOperationDelete, Value: gone})
+	}
 	if len(replaced) > 0 {
 		mutations = append(mutations,
 			model.Mutation{Field: &bridge.FlowTables, Mutator: ovsdb.MutateOperationDelete, Value: replaced})

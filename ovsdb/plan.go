@@ -45,6 +45,8 @@ type Spec struct {
 	// Ports are the bridge's ports. Those that are neither marked Own nor covered by Create are only checked not to belong
 	// to another bridge.
 	Ports []PortSpec
+	// Gone are ports that the program made for itself and that are to leave the bridge; what is not there is left alone.
+	Gone []string
 	// Tables are the Flow_Table rows by OpenFlow table number, 0-254. An empty OverflowPolicy stands for "refuse". Rows of
 	// other tables are left alone.
 	Tables map[int]Table
@@ -68,6 +70,7 @@ type plan struct {
 	secure       bool
 	outOfBand    bool
 	attach       []PortSpec
+	detach       []attached
 	retype       []retype
 	tables       []tableChange
 }
@@ -75,6 +78,9 @@ type plan struct {
 type retype struct {
 	name, uuid, from, to string
 }
+
+// attached is a port of the bridge.
+type attached struct{ name, uuid string }
 
 type tableChange struct {
 	id   int
@@ -103,6 +109,9 @@ func makePlan(r rows, name string, spec Spec) (plan, error) {
 		outOfBand:    bridge == nil || bridge.OtherConfig[disableInBand] != "true",
 	}
 	if err := p.planPorts(r, spec); err != nil {
+		return plan{}, err
+	}
+	if err := p.planGone(r, spec); err != nil {
 		return plan{}, err
 	}
 	if err := p.planTables(r, spec); err != nil {
@@ -159,6 +168,26 @@ func (p *plan) planPorts(r rows, spec Spec) error {
 			p.attach = append(p.attach, port)
 		case attached && port.Own && owner.iface != nil && !sameType(owner.iface.Type, port.Type):
 			p.retype = append(p.retype, retype{port.Name, owner.iface.UUID, owner.iface.Type, port.Type})
+		}
+	}
+	return nil
+}
+
+// planGone finds the ports that are to leave. One that Ports asks for stays.
+func (p *plan) planGone(r rows, spec Spec) error {
+	if p.bridge == nil || len(spec.Gone) == 0 {
+		return nil
+	}
+	wanted := func(name string) bool {
+		return slices.ContainsFunc(spec.Ports, func(s PortSpec) bool { return s.Name == name })
+	}
+	for _, uuid := range p.bridge.Ports {
+		port, err := row[vswitch.Port](r.ports, uuid)
+		if err != nil {
+			return fmt.Errorf("port of bridge %s: %w", p.name, err)
+		}
+		if slices.Contains(spec.Gone, port.Name) && !wanted(port.Name) && port.Name != p.name {
+			p.detach = append(p.detach, attached{port.Name, uuid})
 		}
 	}
 	return nil
@@ -230,6 +259,9 @@ func (p *plan) changes() []string {
 	}
 	for _, port := range p.attach {
 		add("attach port %s, type=%s", port.Name, orDefault(port.Type, typeSystem))
+	}
+	for _, port := range p.detach {
+		add("detach port %s", port.name)
 	}
 	for _, change := range p.retype {
 		add("set type of port %s to %s, was %s", change.name, orDefault(change.to, typeSystem), orDefault(change.from, typeSystem))

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
 # With the word "suricata" also Suricata, with "kernel" also what runs the tests in a virtual machine, with "browser" a
-# browser for the status page's test, with "bench" the programs that `make bench` measures beside.
+# browser for the status page's test, with "promtool" the checker of Prometheus's alert rules, with "bench" the programs that
+# `make bench` measures beside.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
@@ -90,3 +91,20 @@ install_suricata() {
   if [ -d /run/systemd/system ]; then as_root systemctl disable --now --quiet suricata; fi
 }
 if wants suricata; then install_suricata; fi
+
+# promtool alone: the package would start a Prometheus on this machine.
+install_promtool() {
+  if have promtool; then return; fi
+  if ! have apt-get; then
+    echo "missing: promtool, of Prometheus; install it with this system's package manager" >&2
+    return 1
+  fi
+  echo "installing: promtool in /usr/local/bin"
+  local dir
+  dir=$(mktemp -d)
+  as_root apt-get update -qq
+  (cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download prometheus >/dev/null && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool)
+  as_root install -m 755 "$dir/usr/bin/promtool" /usr/local/bin/promtool
+  rm -r "$dir"
+}
+if wants promtool; then install_promtool; fi

@@ -22,7 +22,7 @@ fi
 mkdir -p "$dir/bin"
 libraries=$(find "$root/usr/lib" -maxdepth 1 -name '*-linux-gnu')
 loader=$(find "$libraries" -maxdepth 1 -name 'ld-linux*.so*' | head -n 1)
-for name in ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl ovs-ofctl; do
+for name in ovsdb-server ovs-vswitchd ovs-vsctl ovs-ofctl; do
   program=$root/usr/lib/openvswitch-switch/$name # behind a link of update-alternatives(1)
   for place in sbin bin; do
     [ -e "$program" ] || program=$root/usr/$place/$name

@@ -9,8 +9,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -97,8 +95,7 @@ const ofportLocal = 65534
 
 // upLocal brings a bridge's LOCAL device up with the test MTU.
 func (e *Env) upLocal(bridge string) error {
-	_, err := e.Vsctl("set", "interface", bridge, "mtu_request="+strconv.Itoa(MTU))
-	if err != nil {
+	if err := e.requestMTU(bridge, MTU); err != nil {
 		return err
 	}
 	return e.ns.setUp(bridge, true)
@@ -126,12 +123,12 @@ func (e *Env) openPort(ns *namespace, name string) (*Port, error) {
 
 // Attach puts the switch's end on a bridge, as [Env.AddPort] does.
 func (p *Port) Attach(bridge string, ofport int) error {
-	args := []string{"add-port", bridge, p.name}
+	iface := row{"name": p.name}
 	if ofport > 0 {
-		args = append(args, "--", "set", "interface", p.name, "ofport_request="+strconv.Itoa(ofport))
+		iface["ofport_request"] = ofport
 	}
-	if _, err := p.env.Vsctl(args...); err != nil {
-		return err
+	if err := p.env.addPort(bridge, iface); err != nil {
+		return fmt.Errorf("port %s: %w", p.name, err)
 	}
 	got, err := p.env.ofport(p.name)
 	if err != nil {
@@ -142,20 +139,6 @@ func (p *Port) Attach(bridge string, ofport int) error {
 		return fmt.Errorf("port %s: ofport is %d, asked for %d", p.name, got, ofport)
 	}
 	return nil
-}
-
-// ofport reads the number that the switch has assigned to an interface.
-func (e *Env) ofport(name string) (int, error) {
-	text, err := e.Vsctl("get", "interface", name, "ofport", "error")
-	if err != nil {
-		return 0, err
-	}
-	number, fault, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	ofport, err := strconv.Atoi(number)
-	if err != nil || ofport <= 0 {
-		return 0, fmt.Errorf("port %s: ofport %s, error %s", name, number, fault)
-	}
-	return ofport, nil
 }
 
 // Name is the name of the switch's interface.

@@ -23,7 +23,7 @@ func schemaFile() string {
 
 // toolPaths holds the programs that an environment runs.
 type toolPaths struct {
-	ovsdbTool, ovsdbServer, vswitchd, vsctl, ofctl, nsenter string
+	ovsdbServer, vswitchd, vsctl, ofctl, nsenter string
 }
 
 // PrerequisiteError says what a machine lacks to run a switch.
@@ -46,7 +46,6 @@ func prerequisites() (toolPaths, error) {
 		name, pkg string
 		path      *string
 	}{
-		{"ovsdb-tool", "openvswitch-common", &tools.ovsdbTool},
 		{"ovsdb-server", "openvswitch-switch", &tools.ovsdbServer},
 		{"ovs-vswitchd", "openvswitch-switch", &tools.vswitchd},
 		{"ovs-vsctl", "openvswitch-switch", &tools.vsctl},

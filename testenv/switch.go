@@ -36,6 +36,24 @@ func (e *Env) StopDB() error {
 // it, so [Env.LocalPort] must be called again.
 func (e *Env) StartSwitch() error { return e.startSwitch(context.Background()) }
 
+// LaunchSwitch starts ovs-vswitchd and does not wait for anything: the database
+// server may come later.
+func (e *Env) LaunchSwitch() error {
+	if e.vswitchd.running() {
+		return errors.New("ovs-vswitchd is running")
+	}
+	args := []string{e.DB()}
+	if e.datapath == "netdev" {
+		args = append(args, "--disable-system") // do not look for the kernel's datapath
+	}
+	vswitchd, err := e.startDaemon("ovs-vswitchd", e.tools.vswitchd, args...)
+	if err != nil {
+		return err
+	}
+	e.vswitchd = vswitchd
+	return nil
+}
+
 // StopSwitch stops ovs-vswitchd in an orderly way. The database keeps bridges and
 // ports; flows are lost.
 func (e *Env) StopSwitch() error {
@@ -54,8 +72,14 @@ func (e *Env) KillSwitch() {
 // of its own, which therefore does not change as ports come and go. Like any
 // new bridge it forwards as an ordinary switch until a controller takes it.
 func (e *Env) AddBridge(name string) error {
-	_, err := e.Vsctl("add-br", name, "--",
-		"set", "bridge", name, "datapath_type="+e.datapath, "other_config:hwaddr="+macFor(e.name, name).String())
+	err := e.change(
+		insert("Interface", "iface", row{"name": name, "type": "internal"}),
+		insert("Port", "port", row{"name": name, "interfaces": named("iface")}),
+		insert("Bridge", "bridge", row{
+			"name": name, "datapath_type": e.datapath, "ports": named("port"), "other_config": ovsMap("hwaddr", macFor(e.name, name).String()),
+		}),
+		mutate("Open_vSwitch", "", "bridges", "insert", named("bridge")),
+	)
 	if err != nil {
 		return fmt.Errorf("add bridge %s: %w", name, err)
 	}
@@ -64,15 +88,6 @@ func (e *Env) AddBridge(name string) error {
 
 func (e *Env) dbFile() string       { return filepath.Join(e.dir, "conf.db") }
 func (e *Env) switchSocket() string { return filepath.Join(e.dir, "ovs-vswitchd.ctl") }
-
-// createDB makes an empty database, unless the directory was given and has one.
-func (e *Env) createDB() error {
-	if _, err := os.Stat(e.dbFile()); err == nil {
-		return nil
-	}
-	_, err := e.tool(e.tools.ovsdbTool, "create", e.dbFile(), schemaFile())
-	return err
-}
 
 func (e *Env) startDB(ctx context.Context) error {
 	if e.db.running() {
@@ -86,28 +101,11 @@ func (e *Env) startDB(ctx context.Context) error {
 	return e.awaitSocket(ctx, db, e.dbSocket())
 }
 
-// initDB writes the settings of a small switch: one thread of each kind, because
-// many switches share a test machine.
-func (e *Env) initDB() error {
-	_, err := e.Vsctl("--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".",
-		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1",
-		"external_ids:system-id="+e.name, "external_ids:hostname="+e.name)
-	return err
-}
-
 func (e *Env) startSwitch(ctx context.Context) error {
-	if e.vswitchd.running() {
-		return errors.New("ovs-vswitchd is running")
-	}
-	args := []string{e.DB()}
-	if e.datapath == "netdev" {
-		args = append(args, "--disable-system") // do not look for the kernel's datapath
-	}
-	vswitchd, err := e.startDaemon("ovs-vswitchd", e.tools.vswitchd, args...)
-	if err != nil {
+	if err := e.LaunchSwitch(); err != nil {
 		return err
 	}
-	e.vswitchd = vswitchd
+	vswitchd := e.vswitchd
 	if err := e.awaitSocket(ctx, vswitchd, e.switchSocket()); err != nil {
 		return err
 	}
@@ -115,10 +113,7 @@ func (e *Env) startSwitch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A change of next_cfg makes ovs-vsctl wait until the switch has caught up.
-	_, err = e.Vsctl("set", "Open_vSwitch", ".", "ovs_version="+version,
-		"external_ids:started="+fmt.Sprint(vswitchd.cmd.Process.Pid))
-	return err
+	return e.change(op{"op": "update", "table": "Open_vSwitch", "where": []any{}, "row": row{"ovs_version": version}})
 }
 
 // switchVersion is the release, such as 3.1.0, which ovs-ctl(8) would write into

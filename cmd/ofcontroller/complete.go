@@ -37,10 +37,17 @@ func completions(root *cobra.Command) {
 		if f := c.Flags().Lookup("output"); f != nil {
 			_ = c.RegisterFlagCompletionFunc("output", words("table", "json", "yaml"))
 		}
-		if c.CommandPath() == "ofcontroller macs rm" {
+		switch c.CommandPath() {
+		case "ofcontroller macs rm":
 			c.ValidArgsFunction = completeMACs
-		} else if c.ValidArgsFunction == nil {
-			c.ValidArgsFunction = cobra.NoFileCompletions
+		case "ofcontroller drain":
+			c.ValidArgsFunction = completeAttachments
+		case "ofcontroller offloads rm":
+			c.ValidArgsFunction = completeOffloads
+		default:
+			if c.ValidArgsFunction == nil {
+				c.ValidArgsFunction = cobra.NoFileCompletions
+			}
 		}
 	}
 }
@@ -60,6 +67,42 @@ func completePorts(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion
 	if offered(cmd, "status", &s) {
 		for _, p := range s.Ports {
 			out = append(out, cobra.CompletionWithDesc(p.Name, p.Role))
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func completeAttachments(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var s ofapp.Status
+	var out []cobra.Completion
+	if len(args) == 0 && offered(cmd, "status", &s) {
+		for _, a := range s.Attachments {
+			state := a.State
+			if a.Draining {
+				state += ", draining"
+			}
+			out = append(out, cobra.CompletionWithDesc(a.Name, state))
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeOffloads offers the ends of connections: the first of each pair, then
+// those that go with it.
+func completeOffloads(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var list []ofapp.Offload
+	var out []cobra.Completion
+	if all, _ := cmd.Flags().GetBool("all"); all || !offered(cmd, "offloads", &list) {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, o := range list {
+		switch {
+		case len(args)%2 == 0:
+			out = append(out, cobra.CompletionWithDesc(o.Src, o.Verdict))
+		case args[len(args)-1] == o.Src:
+			out = append(out, cobra.CompletionWithDesc(o.Dst, o.Verdict))
+		case args[len(args)-1] == o.Dst:
+			out = append(out, cobra.CompletionWithDesc(o.Src, o.Verdict))
 		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp

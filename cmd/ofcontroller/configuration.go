@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -84,6 +85,9 @@ func configFile(cmd *cobra.Command) (string, []byte, error) {
 		return "", nil, err
 	}
 	text, err := config.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w (ofcontroller init proposes a configuration; --config names another file)", err)
+	}
 	return file, text, err
 }
 

@@ -25,7 +25,7 @@ the rule, whether the frame passed, and who enforces that on the rest of the
 connection, the engine or the switch.
 
 With -o json an alert is a line with the engine's own EVE object, to which a member
-ofcontroller is added.`)
+ofcontroller is added; with -o yaml it is a document of its own, after ---.`)
 }
 
 func newEvents() *cobra.Command {
@@ -33,7 +33,8 @@ func newEvents() *cobra.Command {
 forgotten, ports, health of the attachments, reloads, repairs, the connections to
 the switch and the database. docs/events.md lists the kinds and their fields.
 
-With -o json an event is a line with a JSON object.`)
+With -o json an event is a line with a JSON object, with -o yaml a document of its
+own, after ---.`)
 }
 
 const followText = `
@@ -46,9 +47,9 @@ with #, on standard error with -o json.`
 // newJournal makes a command that shows a journal of the running program.
 func newJournal(method, short, long string) *cobra.Command {
 	cmd := &cobra.Command{Use: method, Short: short, Long: long + followText, RunE: func(cmd *cobra.Command, _ []string) error {
-		format, _ := cmd.Flags().GetString("output")
-		if format != "table" && format != "json" { // a stream of lines, which YAML is not
-			return usageError{fmt.Errorf("--output %s: table or json would be right", format)}
+		format, err := outputFormat(cmd)
+		if err != nil {
+			return err
 		}
 		n, _ := cmd.Flags().GetUint16("lines")
 		cfg, err := load(cmd)
@@ -71,7 +72,6 @@ func newJournal(method, short, long string) *cobra.Command {
 	cmd.Flags().BoolP("follow", "f", false, "go on with what comes")
 	cmd.Flags().Uint16P("lines", "n", 10, "show the latest `N`")
 	formatFlag(cmd)
-	cmd.Flags().Lookup("output").Usage = "output `format`: table or json"
 	layerFlags(cmd.Flags())
 	return cmd
 }

@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringP("config", "c", "/etc/ofcontroller/config.yaml", "configuration `file`")
-	root.AddCommand(newRun(), newCheck(), newFlows(), newStatus(), newMACs(), newOffloads(), newDrain(), newAlerts(), newEvents(), newPlan(), newPorts(), newReload(), newTrace(), newInit(), newTop(), newBundle(), newFleet(), newVersion(), newGuard(), newPackage())
+	root.AddCommand(newRun(), newCheck(), newFlows(), newStatus(), newMACs(), newOffloads(), newDrain(), newAlerts(), newEvents(), newPlan(), newPorts(), newReload(), newTrace(), newInit(), newTop(), newBundle(), newFleet(), newRelease(), newVersion(), newGuard(), newPackage())
 	completions(root)
 	for _, c := range root.Commands() {
 		if c.Args == nil {

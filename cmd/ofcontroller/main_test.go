@@ -51,7 +51,7 @@ func TestCommandLine(t *testing.T) {
 		{"status, nobody there", []string{"status", "-c", good}, 1, nil, []string{"no ofcontroller answers on /nonexistent/x.ctl"}},
 		{"alerts, nobody there", []string{"alerts", "-f", "-c", good}, 1, nil, []string{"no ofcontroller answers on /nonexistent/x.ctl"}},
 		{"events, number", []string{"events", "-n", "-1"}, 2, nil, []string{"-n"}},
-		{"events, format", []string{"events", "-o", "xml"}, 2, nil, []string{"--output xml: table or json would be right"}},
+		{"events, format", []string{"events", "-o", "xml"}, 2, nil, []string{"--output xml: table, json or yaml would be right"}},
 		{"offloads, nobody there", []string{"offloads", "-c", good}, 1, nil, []string{"no ofcontroller answers on /nonexistent/x.ctl"}},
 		{"offloads rm, nobody there", []string{"offloads", "rm", "--all", "-c", good}, 1, nil, []string{"no ofcontroller answers on /nonexistent/x.ctl"}},
 		{"offloads rm, one end", []string{"offloads", "rm", "192.0.2.1:80", "-c", good}, 2, nil, []string{"offloads rm wants --all, or two ends ADDR:PORT"}},

@@ -26,13 +26,13 @@ brings the counters of VLANs up to date once or twice a second.
 
 On a terminal each round takes the place of the one before and it goes on until
 SIGINT; elsewhere one round is printed, unless -n says otherwise. With -o json a
-round is a line with a JSON object.`,
+round is a line with a JSON object, with -o yaml a document of its own, after ---.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTop(cmd) },
 	}
 	cmd.Flags().Uint16P("rounds", "n", 0, "end after `N` rounds; 0: go on until SIGINT (default 0 on a terminal, else 1)")
 	cmd.Flags().Duration("interval", 2*time.Second, "`time` between two readings, from 200ms")
 	cmd.Flags().Uint16("lines", 15, "ports, and VLANs, at most; 0: all")
-	cmd.Flags().StringP("output", "o", "table", "output `format`: table or json")
+	formatFlag(cmd)
 	layerFlags(cmd.Flags())
 	return cmd
 }
@@ -44,9 +44,9 @@ const clearScreen = "\x1b[H\x1b[J"
 const leastInterval = 200 * time.Millisecond
 
 func runTop(cmd *cobra.Command) error {
-	format, _ := cmd.Flags().GetString("output")
-	if format != "table" && format != "json" {
-		return usageError{fmt.Errorf("--output %s: table or json would be right", format)}
+	format, err := outputFormat(cmd)
+	if err != nil {
+		return err
 	}
 	interval, _ := cmd.Flags().GetDuration("interval")
 	if interval < leastInterval || interval > time.Hour {
@@ -95,6 +95,8 @@ func printRates(cmd *cobra.Command, r ofapp.Rates, format string, live, more boo
 	switch {
 	case err != nil:
 		return err
+	case format == "yaml":
+		text = "---\n" + text
 	case live:
 		text = clearScreen + text
 	case more:

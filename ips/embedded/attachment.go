@@ -270,6 +270,15 @@ func (a *Attachment) ReopenEVE() {
 	}
 }
 
+// CheckLinks tells whether other links stand where this attachment would make
+// its own (ErrNotOurs). It changes nothing.
+func (a *Attachment) CheckLinks() error {
+	if _, _, err := a.pair.Find(); err != nil {
+		return fmt.Errorf("embedded attachment %s: %w", a.o.Name, err)
+	}
+	return nil
+}
+
 // Remove deletes the veth pair. It is an error while Run runs, and no error
 // when there is no pair.
 func (a *Attachment) Remove() error {

@@ -60,6 +60,7 @@ type Attachment struct {
 	canary  string
 	running atomic.Bool
 	ready   atomic.Bool
+	stop    atomic.Bool    // Suricata ends with Run
 	ends    sync.WaitGroup // waits for the ends of processes
 
 	// memoryMax is Options.MemoryMax, apart so that tests can lower it.
@@ -110,6 +111,7 @@ func New(o Options) (*Attachment, error) {
 		packetSize: o.MTU + carrierRoom + frameOverMTU,
 	}
 	a.bypass.Store(new(sidSet))
+	a.stop.Store(o.Stop)
 	return a, nil
 }
 
@@ -126,6 +128,20 @@ func (a *Attachment) Canary() []byte { return []byte(a.canary) }
 func (a *Attachment) Twin() []byte {
 	h := sha256.Sum256([]byte("twin of " + a.canary))
 	return []byte(hex.EncodeToString(h[:canaryLen]))
+}
+
+// SetStop says whether Suricata ends with Run, in place of Options.Stop.
+func (a *Attachment) SetStop(stop bool) { a.stop.Store(stop) }
+
+// CheckLinks tells whether other links stand where this attachment would make
+// its own (ErrNotOurs). It changes nothing.
+func (a *Attachment) CheckLinks() error {
+	for _, p := range a.pairs {
+		if _, _, err := p.Find(); err != nil {
+			return fmt.Errorf("suricata attachment %s: %w", a.o.Name, err)
+		}
+	}
+	return nil
 }
 
 // Ready tells whether the links are there. It says nothing of Suricata.

@@ -108,7 +108,7 @@ func (a *Attachment) start(ctx context.Context, fingerprint string) (*process, e
 	a.bypass.Store(bypassRules(a.rules))
 	a.began(p, false)
 	if err := a.await(ctx, p, startTimeout); err != nil {
-		if ctx.Err() != nil && !a.o.Stop {
+		if ctx.Err() != nil && !a.stop.Load() {
 			p.release()
 		} else {
 			p.stop()

@@ -23,6 +23,32 @@ func (a *Attachment) Reload(ctx context.Context, rules []string) error {
 	return nil
 }
 
+// Try has Suricata test rule files as Reload does, without putting them in
+// force. A Reload with the same files soon after does not test them again.
+func (a *Attachment) Try(ctx context.Context, rules []string) error {
+	if err := a.tryOnly(ctx, rules); err != nil {
+		return fmt.Errorf("suricata attachment %s: test rules: %w", a.o.Name, err)
+	}
+	return nil
+}
+
+func (a *Attachment) tryOnly(ctx context.Context, rules []string) error {
+	if err := checkRules(rules); err != nil {
+		return err
+	}
+	if err := a.acquire(ctx); err != nil {
+		return err
+	}
+	defer a.releaseConf()
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	_, err := a.try(ctx, rules)
+	if err != nil {
+		a.update(func(s *Status) { s.LastError = err.Error() })
+	}
+	return err
+}
+
 func (a *Attachment) reload(ctx context.Context, rules []string) error {
 	if err := checkRules(rules); err != nil {
 		return err

@@ -27,7 +27,7 @@ const (
 )
 
 // Run makes or adopts both veth pairs and keeps a Suricata between them until
-// ctx ends, then leaves it or stops it (Options.Stop) and returns nil; the pairs
+// ctx ends, then leaves it or stops it (Options.Stop, SetStop) and returns nil; the pairs
 // stay. Links that go away are made again and a Suricata that ends is started
 // again, with back-off. Rules that Suricata refuses are tried again, and reload
 // tries others. It returns an error only for what does not mend itself: a link
@@ -142,7 +142,7 @@ func (a *Attachment) session(ctx context.Context) error {
 	case <-p.exited:
 		p.release()
 	default:
-		if ctx.Err() != nil && !a.o.Stop {
+		if ctx.Err() != nil && !a.stop.Load() {
 			p.release()
 		} else {
 			p.stop()

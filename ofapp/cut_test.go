@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp_test
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// relay stands between the controller and the switch, and does something to them
+// before a message of a change, or behind the last one. It keeps the messages of
+// the last change.
+type relay struct {
+	endpoint string
+	mgmt     string
+
+	mu     sync.Mutex
+	armed  *cut
+	change [][]byte
+	twice  bool // what the switch says unasked is told twice
+}
+
+// cut is what is done at one step of a change. The messages of a change are
+// those of the bundle: open, flows and groups, close, commit.
+type cut struct {
+	step int
+	do   func() (goOn bool) // whether the connection stays
+
+	seen int
+	hit  chan struct{} // closed when it was done
+	past chan struct{} // closed when the change has fewer steps
+}
+
+// Of OpenFlow 1.3 and of the ONF bundle extension to it.
+const (
+	experimenterMessage = 4
+	packetInMessage     = 10
+	portStatusMessage   = 12
+	multipartMessage    = 19
+
+	bundleControl = 2300
+	bundleOpen    = 0
+	bundleCommit  = 4
+)
+
+// controlOf is the type of a bundle's control message, -1 for any other message.
+func controlOf(m []byte) int {
+	if m[1] != experimenterMessage || len(m) < 22 || binary.BigEndian.Uint32(m[12:]) != bundleControl {
+		return -1
+	}
+	return int(binary.BigEndian.Uint16(m[20:]))
+}
+
+// newRelay has the bed's controller speak to the switch through a relay.
+func (b *bed) newRelay() {
+	b.t.Helper()
+	path := filepath.Join(b.env.Dir(), "relay.mgmt")
+	l, err := net.Listen("unix", path)
+	must(b.home, err)
+	r := &relay{endpoint: "unix:" + path, mgmt: filepath.Join(b.env.Dir(), "br0.mgmt")}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { r.serve(c) })
+		}
+	})
+	b.home.Cleanup(func() {
+		_ = l.Close()
+		b.ctl.Kill()
+		all.Wait()
+	})
+	b.relay = r
+}
+
+func (r *relay) serve(c net.Conn) {
+	defer c.Close()
+	s, err := net.Dial("unix", r.mgmt)
+	if err != nil {
+		return // the controller tries again
+	}
+	defer s.Close()
+	var back sync.WaitGroup
+	back.Go(func() {
+		forward(s, c, func([]byte) bool { return true }, func(m []byte) bool { return r.again(c, m) }) // ends with either connection
+		_ = c.Close()
+	})
+	forward(c, s, r.before, r.behind)
+	_ = s.Close()
+	_ = c.Close()
+	back.Wait()
+}
+
+// forward hands on whole messages (OpenFlow 1.3.5, section 7.1), until before or
+// behind one of them the connection is to end.
+func forward(from io.Reader, out io.Writer, before, behind func([]byte) bool) {
+	in := bufio.NewReaderSize(from, 1<<16)
+	for {
+		head, err := in.Peek(8)
+		if err != nil {
+			return
+		}
+		m := make([]byte, max(8, int(binary.BigEndian.Uint16(head[2:]))))
+		if _, err := io.ReadFull(in, m); err != nil || !before(m) {
+			return
+		}
+		if _, err := out.Write(m); err != nil || !behind(m) {
+			return
+		}
+	}
+}
+
+// again tells once more what the switch has said unasked: packet-in,
+// flow-removed, port-status and the flow monitor's updates, whose xid is 0.
+func (r *relay) again(out io.Writer, m []byte) bool {
+	r.mu.Lock()
+	twice := r.twice
+	r.mu.Unlock()
+	unasked := m[1] >= packetInMessage && m[1] <= portStatusMessage || m[1] == multipartMessage && binary.BigEndian.Uint32(m[4:]) == 0
+	if twice && unasked {
+		_, err := out.Write(m)
+		return err == nil
+	}
+	return true
+}
+
+// keep keeps the messages of the last change.
+func (r *relay) keep(m []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if controlOf(m) == bundleOpen {
+		r.change = nil
+	}
+	if m[1] == experimenterMessage {
+		r.change = append(r.change, m)
+	}
+}
+
+// take is the armed cut if this message is its step.
+func (r *relay) take(m []byte, last bool) *cut {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.armed
+	if c == nil || m[1] != experimenterMessage || last && controlOf(m) != bundleCommit {
+		return nil
+	}
+	if c.seen == c.step {
+		r.armed = nil
+		return c
+	}
+	if last {
+		close(c.past)
+		r.armed = nil
+	} else {
+		c.seen++
+	}
+	return nil
+}
+
+func (r *relay) before(m []byte) bool {
+	r.keep(m)
+	return r.take(m, false).carryOut()
+}
+
+func (r *relay) behind(m []byte) bool { return r.take(m, true).carryOut() }
+
+func (c *cut) carryOut() bool {
+	if c == nil {
+		return true
+	}
+	defer close(c.hit)
+	return c.do()
+}
+
+// cutting carries a change out again and again, and does something at another
+// step of it each time, until all steps have had their turn.
+func cutting(do func(b *bed, t *testing.T) (goOn bool), after func(b *bed)) func(b *bed, t *testing.T) {
+	return func(b *bed, t *testing.T) {
+		was := b.chaosYAML("")
+		other := strings.NewReplacer("[20, 40]", "[20, 40, 60]", "  probe:", "  policy: [{vlan: 40, ip: 192.0.2.77, action: bypass}]\n  probe:").Replace(was)
+		for step := 0; ; step++ {
+			c := &cut{step: step, do: func() bool { return do(b, t) }, hit: make(chan struct{}), past: make(chan struct{})}
+			b.relay.mu.Lock()
+			b.relay.armed = c
+			b.relay.mu.Unlock()
+			must(t, b.ctl.Rewrite(other))
+			must(t, b.ctl.Signal(syscall.SIGHUP))
+			select {
+			case <-c.hit:
+				after(b)
+			case <-c.past:
+				b.reloadYAML(t, was)
+				if step < 10 {
+					t.Errorf("the change has %d steps only", step)
+				}
+				t.Logf("%d steps", step)
+				return
+			case <-time.After(converge):
+				t.Fatalf("step %d never came", step)
+			}
+			b.reloadYAML(t, was)
+		}
+	}
+}
+
+// cutFaults happen at every step of a change, one after the other.
+func cutFaults() []fault {
+	return []fault{
+		{"connection cut at every step of a change", cutting(func(*bed, *testing.T) bool { return false }, func(*bed) {}), true},
+		{"controller stopped at every step of a change", cutting(func(b *bed, t *testing.T) bool {
+			for _, s := range []os.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+				if err := b.ctl.Signal(s); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(20 * time.Millisecond) // ten frames of each way and more
+			}
+			return true
+		}, func(*bed) {}), true},
+		{"controller killed at every step of a change", cutting(func(b *bed, _ *testing.T) bool {
+			b.ctl.Kill()
+			return false
+		}, func(b *bed) { b.afresh() }), true},
+	}
+}

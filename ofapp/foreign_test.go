@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ofcontroller/openflow"
+	"ofcontroller/testenv"
+)
+
+// quickMend is how long a flow of others may stand, on a machine that is busy
+// with other things. An audit alone would take ten times as long on the average.
+const quickMend = 100 * time.Millisecond
+
+// TestForeignFlows has a second connection to the switch change flows: the
+// switch tells of it, and they are put right long before the next audit.
+func TestForeignFlows(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 1, wayConfig)
+	conn, err := openflow.Dial(t.Context(), openflow.Options{Endpoint: b.env.Mgmt("br0")})
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.MonitorFlows(t.Context(), []uint8{0, 60, 80}))
+	normal := []openflow.Action{openflow.Output(openflow.PortNormal)}
+	for _, c := range []struct {
+		name string
+		mod  openflow.FlowMod
+	}{
+		{"forwards all", openflow.FlowMod{Priority: 65535, Actions: normal}},
+		{"changes a table", openflow.FlowMod{Command: openflow.FlowModify, Table: 60, Actions: normal}},
+		{"deletes a table", openflow.FlowMod{Command: openflow.FlowDelete, Table: 80}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			want := keys(b.dumpAges())
+			var took []time.Duration
+			for range 9 {
+				b.ctl.WaitConverged(t, converge)
+				for len(conn.Events()) > 0 {
+					<-conn.Events()
+				}
+				began := time.Now()
+				must(t, conn.Bundle(t.Context(), []openflow.Mod{c.mod}))
+				for told := false; !told; {
+					select {
+					case e := <-conn.Events():
+						_, told = e.(openflow.FlowsChanged)
+					case <-time.After(testenv.Scaled(settle)):
+						t.Fatal("not put right")
+					}
+				}
+				took = append(took, time.Since(began))
+				eventually(t, settle, "all is put right", func() bool { return slices.Equal(keys(b.dumpAges()), want) })
+			}
+			slices.Sort(took)
+			t.Logf("put right after %v (%v to %v, n=%d)", took[len(took)/2], took[0], took[len(took)-1], len(took))
+			if m := took[len(took)/2]; m > testenv.Scaled(quickMend) {
+				t.Errorf("put right after %v in the middle, want %v", m, quickMend)
+			}
+		})
+	}
+}
+
+// TestForeignMeter has others change the meter of the probes, which changes no
+// flow, and delete it, with which its flows go.
+func TestForeignMeter(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 1, wayConfig)
+	meter := func() string {
+		return b.env.OfctlT(t, "-OOpenFlow13", "dump-meters", b.env.Mgmt("br0"))
+	}
+	_, want, _ := strings.Cut(meter(), "\n") // without the message's number
+	for _, args := range [][]string{
+		{"mod-meter", b.env.Mgmt("br0"), "meter=1,pktps,band=type=drop,rate=1"},
+		{"del-meters", b.env.Mgmt("br0")},
+	} {
+		b.env.OfctlT(t, append([]string{"-OOpenFlow13"}, args...)...)
+		eventually(t, settle, "the meter is as it was", func() bool {
+			_, got, _ := strings.Cut(meter(), "\n")
+			return got == want
+		})
+		b.ctl.WaitConverged(t, converge)
+	}
+}

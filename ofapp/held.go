@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"ofcontroller/flows"
+	"ofcontroller/ofapp/offload"
+	"ofcontroller/openflow"
+)
+
+// held is what the switch holds, by a dump. A dump is told apart from what was
+// known before: of a flow that is just as known, one bit is kept.
+type held struct {
+	known *flowTable
+	there []bool     // by place in known: the switch holds the flow just so
+	other *flowTable // all else but learned flows and offloads
+
+	learned    []learnedFlow
+	offload    []offload.Flow
+	groups     map[uint32]groupBody
+	dispatched dispatched
+	counted    counted
+}
+
+// newHeld is for a switch of which so much was known; nil is nothing.
+func newHeld(known *flowTable) *held {
+	seed := maphash.MakeSeed()
+	if known != nil {
+		seed = known.seed
+	}
+	return &held{
+		known: known, there: make([]bool, known.size()), other: newFlowTable(seed, 0),
+		counted: newCounted(), dispatched: dispatched{back: map[uint32]uint64{}},
+	}
+}
+
+// holding is a switch that holds what is wanted of it.
+func holding(w *wantedTable) *held {
+	h := newHeld(w.flows)
+	for place := range h.there {
+		h.there[place] = true
+	}
+	h.groups = make(map[uint32]groupBody, len(w.groups))
+	for _, g := range w.groups {
+		h.groups[g.mod.ID] = g.body
+	}
+	return h
+}
+
+// put notes a flow.
+func (h *held) put(f *openflow.EncodedFlow) error {
+	if place := h.known.find(f); place >= 0 {
+		known := h.known.at(place)
+		if h.there[place] = same(&known, f); h.there[place] {
+			return nil
+		}
+	}
+	_, _, err := h.other.put(f)
+	return err
+}
+
+// find gives what is held of the identity of f.
+func (h *held) find(f *openflow.EncodedFlow) (openflow.EncodedFlow, bool) {
+	if place := h.known.find(f); place >= 0 && h.there[place] {
+		return h.known.at(place), true
+	}
+	if place := h.other.find(f); place >= 0 {
+		return h.other.at(place), true
+	}
+	return openflow.EncodedFlow{}, false
+}
+
+// eachBeside hands over all flows but those that are just as in the table; f must
+// not keep the pointer.
+func (h *held) eachBeside(t *flowTable, f func(*openflow.EncodedFlow)) {
+	var fl openflow.EncodedFlow
+	if h.known != t {
+		for place, there := range h.there {
+			if there {
+				fl = h.known.at(place)
+				f(&fl)
+			}
+		}
+	}
+	for place := range h.other.size() {
+		fl = h.other.at(place)
+		if known := h.known.find(&fl); known < 0 || !h.there[known] { // met twice in one dump
+			f(&fl)
+		}
+	}
+}
+
+// learnedFlow is a flow that the switch put in by a learn action of ours.
+type learnedFlow struct {
+	station station
+	table   flows.Table // mac: the station is a destination; sources: a source
+	port    uint32      // OpenFlow port that it leads to, or came in on
+}
+
+// match writes the match.
+func (l learnedFlow) match(w *openflow.MatchWriter) ([]byte, error) {
+	exact := [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	w.Reset()
+	if l.table == flows.TableMAC {
+		w.EthDst(l.station.mac, exact)
+	} else {
+		w.EthSrc(l.station.mac, exact)
+	}
+	w.Reg(int(flows.Reg2), uint32(l.station.vlan), vidMask)
+	return w.Bytes()
+}
+
+const vidMask = 0xfff
+
+// parseLearned reads a flow with the cookie of learned ones. It is not ok if no
+// learn action of ours makes such a flow: then it is somebody else's. m is memory
+// to work in.
+func parseLearned(s *openflow.FlowStats, m *openflow.Match) (l learnedFlow, ok bool) {
+	var err error
+	if *m, err = m.Parse(s.Match); err != nil || len(*m) != 2 || s.Priority != flows.PriorityLearned {
+		return l, false
+	}
+	c := flows.Cookie(s.Cookie)
+	vlan, mask, hasVLAN := m.RegValue(int(flows.Reg2))
+	l = learnedFlow{table: flows.Table(s.Table), port: c.Object()}
+	var hasMAC bool
+	switch {
+	case c.Category() == flows.CatLearned && l.table == flows.TableMAC:
+		l.station.mac, hasMAC = m.EthDstValue()
+	case c.Category() == flows.CatSeen && l.table == flows.TableSources:
+		l.station.mac, hasMAC = m.EthSrcValue()
+	}
+	l.station.vlan = uint16(vlan)
+	return l, hasVLAN && hasMAC && mask == vidMask && vlan <= vidMask
+}
+
+// maxDump bounds what a switch can have us keep: forwarding.mac_limit allows a
+// million addresses in each of two tables.
+const maxDump = 3_000_000
+
+// dump reads all flows of the switch. known is what it is thought to hold, nil
+// for nothing.
+func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms, known *flowTable) (*held, error) {
+	h := newHeld(known)
+	d := dumping{held: h, forms: forms, now: time.Now()}
+	if err := conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, d.take); err != nil {
+		return nil, fmt.Errorf("dump flows: %w", err)
+	}
+	var err error
+	if h.groups, err = dumpGroups(ctx, conn); err != nil {
+		return nil, err
+	}
+	h.counted.ended = time.Now()
+	return h, nil
+}
+
+// dumping sorts the flows of a dump.
+type dumping struct {
+	*held
+	forms offloadForms
+	now   time.Time
+	match openflow.Match // memory to work in
+}
+
+func (d *dumping) take(s openflow.FlowStats) error {
+	if d.other.size()+len(d.learned)+len(d.offload) >= maxDump {
+		return fmt.Errorf("the switch has more than %d flows", maxDump)
+	}
+	c := flows.Cookie(s.Cookie)
+	d.counted.tables[s.Table]++
+	if c.Learned() {
+		if l, ok := parseLearned(&s, &d.match); ok {
+			if l.table == flows.TableMAC {
+				d.counted.learned++
+			}
+			d.learned = append(d.learned, l)
+			return nil
+		}
+	}
+	f := openflow.EncodedFlow{
+		Table: s.Table, Priority: s.Priority, Cookie: s.Cookie, IdleTimeout: s.IdleTimeout, HardTimeout: s.HardTimeout,
+		Flags: s.Flags, Match: s.Match, Instructions: s.Instructions,
+	}
+	d.counted.take(&f, amount{s.Packets, s.Bytes})
+	if c.Offloaded() {
+		if o, ok := d.forms.parse(s); ok {
+			d.offload = append(d.offload, offload.Flow{Offload: o, Since: d.now.Add(-s.Duration)})
+			return nil
+		}
+	}
+	if c.Ours() {
+		d.dispatched.add(c, s.Packets)
+	}
+	return d.put(&f)
+}
+
+// stale deletes learned flows that no longer lead to a port which carries
+// their VLAN: the port has gone or changed its number, or the configuration
+// took the VLAN away.
+func stale(learned []learnedFlow, g flows.Gateway) ([]openflow.Mod, error) {
+	if len(learned) == 0 {
+		return nil, nil
+	}
+	type place struct {
+		port uint32
+		vlan uint16
+	}
+	carries := map[place]bool{}
+	for _, t := range g.Trunks {
+		for _, v := range t.VLANs {
+			carries[place{t.OFPort, v}] = true
+		}
+	}
+	if g.Local.Enabled {
+		carries[place{g.Uplink.OFPort, g.Local.VLAN}] = true
+	}
+	var mods []openflow.Mod
+	for _, l := range learned {
+		if l.port != 0 && carries[place{l.port, l.station.vlan}] { // ports that are not there have the number 0
+			continue
+		}
+		match, err := l.match(&openflow.MatchWriter{})
+		if err != nil {
+			return nil, err
+		}
+		mods = append(mods, openflow.EncodedFlow{
+			Command: openflow.FlowDeleteStrict, Table: uint8(l.table), Priority: flows.PriorityLearned, Match: match,
+		})
+	}
+	return mods, nil
+}
