@@ -48,6 +48,7 @@ type Config struct {
 	Control    string // path of the control socket
 	Metrics    string // HOST:PORT of the metrics listener, "" for none
 	Monitor    Monitor
+	Fleet      Fleet
 	Log        Log
 }
 

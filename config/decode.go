@@ -29,6 +29,10 @@ type decoder struct {
 	faults Faults
 	broken map[string]bool // paths at fault
 	hurt   map[string]bool // paths that hold a path at fault
+
+	partial bool                  // keys may be missing ...
+	reach   bool                  // ... but none that is needed to reach the fleet
+	origin  map[*yaml.Node]string // layer of the nodes that are not of the file
 }
 
 func newDecoder(file string) *decoder {
@@ -49,6 +53,14 @@ func (d *decoder) faultAt(at place, path, wrong, right string) {
 	if len(d.faults) < maxFaults {
 		d.faults = append(d.faults, Fault{File: at.file, Line: at.line, Key: path, Wrong: wrong, Right: right})
 	}
+}
+
+// at is where a node stands.
+func (d *decoder) at(n *yaml.Node) place {
+	if name, ok := d.origin[n]; ok {
+		return place{file: name, line: n.Line}
+	}
+	return place{file: d.file, line: n.Line}
 }
 
 // given tells whether some layer has the key.
@@ -86,7 +98,10 @@ func (d *decoder) placeOf(path string) place {
 // where names a key and its place for the text of another key's fault.
 func (d *decoder) where(path string) string {
 	at := d.placeOf(path)
-	if at.line == 0 {
+	switch {
+	case d.origin != nil && at.line != 0 && at.file != d.file:
+		return fmt.Sprintf("%s (%s:%d)", path, at.file, at.line)
+	case at.line == 0:
 		return fmt.Sprintf("%s (%s)", path, at.file)
 	}
 	return fmt.Sprintf("%s (line %d)", path, at.line)
@@ -116,7 +131,7 @@ func (d *decoder) mapping(path string, fields []field, n *yaml.Node) {
 func (d *decoder) pairs(path string, fields []field, byName map[string]*field, seen map[string]int, n *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		at := place{file: d.file, line: k.Line}
+		at := d.at(k)
 		if k.Kind != yaml.ScalarNode || k.ShortTag() != tagString || k.Style&yaml.TaggedStyle != 0 {
 			d.oddKey(path, at, k, fields)
 			continue
@@ -175,13 +190,16 @@ func (d *decoder) absent(path string, f *field, n *yaml.Node) {
 		d.overridden(path, f, o)
 		return
 	}
+	if d.partial && !strings.Contains(path, "[") {
+		return
+	}
 	// Merged keys may have been meant to give it.
 	if !f.required || d.broken[parent(path)] || d.broken[join(parent(path), "<<")] {
 		return
 	}
 	at := d.placeOf(parent(path))
 	if n != nil {
-		at = place{file: d.file, line: n.Line}
+		at = d.at(n)
 	}
 	d.faultAt(at, path, "is missing", "give "+article(f.value.typ())+" ("+f.doc+")")
 }
@@ -254,7 +272,7 @@ func (d *decoder) items(path string, v sections, n *yaml.Node) {
 	v.grow(len(n.Content))
 	for i, c := range n.Content {
 		full := item(path, i)
-		d.places[full] = place{file: d.file, line: c.Line}
+		d.places[full] = d.at(c)
 		if d.fits(full, "mapping", yaml.MappingNode, c) {
 			d.mapping(full, v.at(i, c), c)
 		}
@@ -267,7 +285,7 @@ func (d *decoder) list(path string, v scalars, n *yaml.Node) {
 	}
 	for i, c := range n.Content {
 		full := item(path, i)
-		d.places[full] = place{file: d.file, line: c.Line}
+		d.places[full] = d.at(c)
 		if !d.fits(full, "", yaml.ScalarNode, c) {
 			continue
 		}

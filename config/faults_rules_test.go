@@ -10,6 +10,20 @@ import (
 // ruleFaults are the cases about keys that contradict each other, and what is not supported yet.
 func ruleFaults() []faultCase {
 	return []faultCase{
+		{"fleet without a name", least + "fleet: {endpoints: [\"tcp:192.0.2.1:6640\"]}\n", []string{
+			`gw.yaml:4: fleet.name: is not set, but fleet.endpoints (line 4) is, the name of this gateway in the fleet`,
+		}},
+		{"fleet without servers", least + "fleet: {name: host17}\n", []string{
+			`gw.yaml:4: fleet.endpoints: is not set, but fleet.name (line 4) is, the servers of the fleet's database, such as [ssl:db1:6640]`,
+		}},
+		{"fleet without certificate", least + "fleet: {name: host17, endpoints: [\"ssl:db1:6640\"]}\ntls: {certificate: /c, private_key: /k}\n", []string{
+			`gw.yaml:5: tls.ca: is not set, but fleet.endpoints has an ssl: endpoint, the path of a PEM file`,
+		}},
+		{"fleet's servers", least + "fleet:\n  name: a b\n  endpoints: [\"tcp:192.0.2.1:6640\", \"tcp:192.0.2.1:6640\", db1]\n", []string{
+			`gw.yaml:5: fleet.name: "a b" is no name of a fleet's host, 1-64 letters, digits, -, _ and .`,
+			`gw.yaml:6: fleet.endpoints[1]: "tcp:192.0.2.1:6640" is named twice, name it once`,
+			`gw.yaml:6: fleet.endpoints[2]: endpoint "db1": names no network, unix:/PATH, tcp:HOST:PORT or ssl:HOST:PORT`,
+		}},
 		{"no uplink", replaceUplinks(`[]`), []string{
 			`gw.yaml:1: uplinks: is empty, name a port of the physical side: [{port: eth1}]`,
 		}},

@@ -28,9 +28,9 @@ const document = "(document)"
 //
 // The error is Faults when the content of a layer is at fault, else it wraps what reading the file said.
 func Load(path string, flags *pflag.FlagSet) (*Config, error) {
-	text, err := readFile(path)
+	text, err := ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, err
 	}
 	return LoadText(path, text, flags)
 }
@@ -64,16 +64,16 @@ func (d *decoder) config(root *yaml.Node) (*Config, error) {
 	return c, nil
 }
 
-// readFile reads a byte more than is allowed, so that the bound is noticed.
-func readFile(path string) ([]byte, error) {
+// ReadFile reads a configuration file: of one that is too large a byte more than is allowed, so that the bound is noticed.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	defer func() { _ = f.Close() }() // nothing was written
 	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("read configuration: %s: %w", path, err)
 	}
 	return text, nil
 }

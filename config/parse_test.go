@@ -34,6 +34,7 @@ func leastConfig() *Config {
 		},
 		Forwarding: Forwarding{MACAging: 300 * time.Second, MACLimit: 4096, MACLimitPerPort: 1024},
 		Control:    "/run/ofcontroller/ofcontroller.ctl",
+		Fleet:      Fleet{Directory: "/var/lib/ofcontroller/fleet"},
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

@@ -40,6 +40,7 @@ func schema(c *Config) []field {
 		{name: "control", def: "/run/ofcontroller/ofcontroller.ctl", value: socketPath(&c.Control), doc: "unix socket on which status, macs and the other commands reach the running program"},
 		{name: "metrics", def: `""`, value: listenAddress(&c.Metrics), doc: "HOST:PORT of Prometheus metrics, health and the status page; \"\" is none"},
 		{name: "monitor", value: monitorKeys(&c.Monitor), doc: "who may look at the metrics listener, and how"},
+		{name: "fleet", value: fleetKeys(&c.Fleet), doc: "database of a fleet; what it says of this gateway lies under this file"},
 		{name: "log", value: logKeys(&c.Log), doc: "form of the log"},
 	}
 }

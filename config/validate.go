@@ -14,19 +14,26 @@ type validator struct {
 }
 
 func (v *validator) validate() {
-	v.endpoints()
-	v.tls()
-	v.sockets()
+	v.fleet()
 	v.ports()
 	v.trunks()
 	v.staticMACs()
-	v.local()
 	v.attachments()
-	v.probe()
 	v.policy()
+	v.unsupported()
+	if !v.partial || v.reach { // the files of a gateway are its own
+		v.tls()
+	}
+	// What keys say together can be told when none is missing.
+	if v.partial && (!v.given("uplinks") || !v.given("inspection.attachments")) {
+		return
+	}
+	v.endpoints()
+	v.sockets()
+	v.local()
+	v.probe()
 	v.limits()
 	v.monitor()
-	v.unsupported()
 }
 
 // endpoints makes sure that OpenFlowEndpoint has an answer that a socket address can hold.
@@ -49,7 +56,7 @@ func (v *validator) endpoints() {
 // tls wants all three files or none, and all three for an ssl: endpoint.
 func (v *validator) tls() {
 	c := v.config
-	if !v.sound("ovsdb", "openflow", "tls") {
+	if !v.sound("ovsdb", "openflow", "tls", "fleet.endpoints") {
 		return
 	}
 	files := []struct{ path, value string }{
@@ -66,6 +73,11 @@ func (v *validator) tls() {
 	}
 	if strings.HasPrefix(c.OVSDB, NetworkSSL+":") {
 		reason, right = v.where("ovsdb")+" is an ssl: endpoint", "the path of a PEM file"
+	}
+	for _, e := range c.Fleet.Endpoints {
+		if strings.HasPrefix(e, NetworkSSL+":") {
+			reason, right = "fleet.endpoints has an ssl: endpoint", "the path of a PEM file"
+		}
 	}
 	for _, f := range files {
 		if reason != "" && f.value == "" {
@@ -106,7 +118,9 @@ func (v *validator) ports() {
 		}
 	}
 	c := v.config
-	take("bridge.name", c.Bridge.Name)
+	if !v.partial || v.given("bridge.name") {
+		take("bridge.name", c.Bridge.Name)
+	}
 	for i, u := range c.Uplinks {
 		take(item("uplinks", i)+".port", u.Port)
 	}
@@ -117,7 +131,7 @@ func (v *validator) ports() {
 		take(item("inspection.attachments", i)+".port", a.Port)
 		take(item("inspection.attachments", i)+".return_port", a.ReturnPort)
 	}
-	if v.sound("uplinks") && len(c.Uplinks) == 0 {
+	if v.sound("uplinks") && len(c.Uplinks) == 0 && (!v.partial || v.given("uplinks")) {
 		v.fault("uplinks", "is empty", "name a port of the physical side: [{port: eth1}]")
 	}
 }

@@ -9,7 +9,7 @@ import (
 func (v *validator) attachments() {
 	const list = "inspection.attachments"
 	as := v.config.Inspection.Attachments
-	if v.sound(list) && len(as) == 0 {
+	if v.sound(list) && len(as) == 0 && (!v.partial || v.given(list)) {
 		v.fault(list, "is empty", "name one, such as {name: builtin, kind: embedded}")
 	}
 	names := map[string]string{}

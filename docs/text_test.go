@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ofcontroller/config"
+	"ofcontroller/fleet"
 	"ofcontroller/ips/rules"
 )
 
@@ -141,7 +142,7 @@ func TestNames(t *testing.T) {
 }
 
 // TestYAML checks the configurations that the texts show. A block without
-// uplinks is a part of one.
+// uplinks is a part of one, one with hosts is of a fleet.
 func TestYAML(t *testing.T) {
 	n := 0
 	for file, text := range texts(t) {
@@ -150,6 +151,16 @@ func TestYAML(t *testing.T) {
 				continue
 			}
 			n++
+			if strings.Contains(m[2], "hosts:") {
+				whole := filepath.Join(t.TempDir(), "fleet.yaml")
+				if err := os.WriteFile(whole, []byte(m[2]), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := fleet.ReadFiles([]string{whole}); err != nil {
+					t.Errorf("%s: %v\nin\n%s", file, err, m[2])
+				}
+				continue
+			}
 			if _, err := config.Parse(file, []byte(m[2])); err != nil {
 				t.Errorf("%v\nin\n%s", err, m[2])
 			}

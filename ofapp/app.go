@@ -34,7 +34,8 @@ type Options struct {
 	Parse func(file string, text []byte) (*config.Config, error)
 	// Level gives the log's level, and sets it first unless level is empty. nil: the log has none to set.
 	Level   func(level string) (string, error)
-	Serving func() // hears that the control socket answers; may be nil
+	Fleet   *Following // the fleet that Load asks too; nil for none
+	Serving func()     // hears that the control socket answers; may be nil
 	Version string
 	Log     logrus.FieldLogger
 }
@@ -184,6 +185,9 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.watch(ctx) })
 	g.Go(func() error { return a.logAlerts(ctx) })
 	g.Go(func() error { return a.watchFiles(ctx) })
+	if a.o.Fleet != nil {
+		g.Go(func() error { return a.followFleet(ctx) })
+	}
 	g.Go(func() error {
 		return openflow.Run(ctx, openflow.Options{
 			Endpoint: a.cfg.OpenFlowEndpoint(), TLS: tc, ControllerID: flows.ControllerID,

@@ -5,6 +5,7 @@ package ofapp
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"ofcontroller/config"
@@ -18,7 +19,9 @@ import (
 func (a *App) Reload(ctx context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	asked := a.askedOfFleet()
 	err := a.reload(ctx)
+	a.tellFleet(asked, err)
 	a.tellReload(err)
 	a.work.reload(err)
 	return err
@@ -36,7 +39,7 @@ func (a *App) reload(ctx context.Context) error {
 	}
 	old := a.config()
 	if key := needsRestart(old, next); key != "" {
-		return fmt.Errorf("configuration: %s can't be changed while running; restart ofcontroller", key)
+		return &restartNeeded{key}
 	}
 	rules := ruleStamp(next)
 	r, err := a.newRoster(ctx, next)
@@ -107,6 +110,13 @@ func (a *App) putRules(ctx context.Context, list []*attachment) (err error) {
 	return nil
 }
 
+// restartNeeded is why a configuration that is right is not in force.
+type restartNeeded struct{ key string }
+
+func (e *restartNeeded) Error() string {
+	return fmt.Sprintf("configuration: %s can't be changed while running; restart ofcontroller", e.key)
+}
+
 // needsRestart names a key whose change a running process can't follow.
 func needsRestart(old, next *config.Config) string {
 	switch {
@@ -120,6 +130,8 @@ func needsRestart(old, next *config.Config) string {
 		return "bridge.name"
 	case old.Control != next.Control:
 		return "control"
+	case !reflect.DeepEqual(old.Fleet, next.Fleet):
+		return "fleet"
 	case old.Metrics != next.Metrics:
 		return "metrics"
 	case old.Monitor != next.Monitor:

@@ -44,6 +44,9 @@ func (s Status) Table() string {
 		fmt.Fprintf(w, "leaving\t%s (%s): %s\n", a.Name, a.Kind, a.Reason)
 	}
 	s.portRows(w)
+	if s.Fleet != nil {
+		fmt.Fprintf(w, "fleet\t%s\n", fleetText(s.Fleet))
+	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ofcontroller/fleet"
 	"ofcontroller/flows"
 	"ofcontroller/ips/probe"
 	"ofcontroller/openflow"
@@ -33,6 +34,8 @@ type Status struct {
 	UptimeS     int                `json:"uptime_s"`     // seconds
 	Version     string             `json:"version"`      // of this program
 	LastError   string             `json:"last_error,omitempty"`
+
+	Fleet *fleet.FollowerState `json:"fleet,omitempty"` // of a gateway that follows one
 }
 
 // AttachmentStatus is the state of one IPS.
@@ -149,6 +152,7 @@ func (a *App) known() (s Status, own int, conn *openflow.Conn) {
 	}
 	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged && len(leaving) == 0
 	s.MACs = a.tally.macs()
+	s.Fleet = a.fleetState()
 	return s, v.own, conn
 }
 

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"ofcontroller/ovsdb/session"
 )
 
 // ErrNotConnected is returned by Ensure while there is no connection to ovsdb-server.
-var ErrNotConnected = errors.New("not connected to ovsdb-server")
+var ErrNotConnected = session.ErrClosed
 
 // Options say which bridge of which database is watched.
 type Options struct {
@@ -31,10 +33,9 @@ type Options struct {
 
 // Client watches a bridge. Its methods may be called from several goroutines.
 type Client struct {
-	options  Options
-	endpoint string // in the library's form
-	timing   timing
-	log      logrus.FieldLogger
+	options Options
+	timing  timing
+	log     logrus.FieldLogger
 
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -46,7 +47,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	state   State // replaced as a whole, never changed
-	session *session
+	session *connection
 }
 
 // Connect checks the options and begins to watch the bridge until the context ends or Close is called. It does not wait for
@@ -59,8 +60,7 @@ func connect(ctx context.Context, o Options, t timing) (*Client, error) {
 	if o.Bridge == "" {
 		return nil, errors.New("ovsdb: no bridge is named")
 	}
-	endpoint, err := libraryEndpoint(o.Endpoint, o.TLS)
-	if err != nil {
+	if _, err := session.Endpoint(o.Endpoint, o.TLS); err != nil {
 		return nil, err
 	}
 	log := o.Log
@@ -69,14 +69,13 @@ func connect(ctx context.Context, o Options, t timing) (*Client, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &Client{
-		options:  o,
-		endpoint: endpoint,
-		timing:   t,
-		log:      log.WithFields(logrus.Fields{"ovsdb": o.Endpoint, "bridge": o.Bridge}),
-		cancel:   cancel,
-		done:     make(chan struct{}),
-		changed:  make(chan struct{}, 1),
-		writing:  make(chan struct{}, 1),
+		options: o,
+		timing:  t,
+		log:     log.WithFields(logrus.Fields{"ovsdb": o.Endpoint, "bridge": o.Bridge}),
+		cancel:  cancel,
+		done:    make(chan struct{}),
+		changed: make(chan struct{}, 1),
+		writing: make(chan struct{}, 1),
 	}
 	go c.run(ctx)
 	return c, nil
@@ -150,23 +149,23 @@ func (c *Client) run(ctx context.Context) {
 
 // serve makes one connection and watches it to its end; served says whether it came about.
 func (c *Client) serve(ctx context.Context) (served bool, err error) {
-	s, err := dial(ctx, c.endpoint, c.options, c.timing.dial, c.log)
+	s, err := dial(ctx, c.options, c.timing.dial, c.log)
 	if err != nil {
 		return false, err
 	}
-	defer s.close()
+	defer s.Close()
 	c.mu.Lock()
 	c.session = s
 	c.mu.Unlock()
 	defer c.disconnected()
 	c.publish(s)
 	c.log.Info("watching the database")
-	return true, s.watch(ctx, c.timing, func() { c.publish(s) })
+	return true, s.Watch(ctx, c.timing.probe, c.timing.probeLimit, func() { c.publish(s) })
 }
 
 // publish makes a snapshot of the rows. In the middle of an update the last one stays: the rest of the update is another
 // change.
-func (c *Client) publish(s *session) {
+func (c *Client) publish(s *connection) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	state, err := s.rows().state(c.options.Bridge)

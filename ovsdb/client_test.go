@@ -90,7 +90,7 @@ func TestChangedOnlyWhenTheSnapshotChanges(t *testing.T) {
 	// settle waits until all that was committed is in the snapshot.
 	settle := func() {
 		t.Helper()
-		if err := c.session.sync(t.Context()); err != nil {
+		if err := c.session.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		c.publish(c.session)
@@ -311,8 +311,8 @@ func TestPeersThatAreNoDatabase(t *testing.T) {
 			}()
 			endpoint := "tcp:" + listener.Addr().String()
 			o := Options{Endpoint: endpoint, Bridge: testBridge}
-			if s, err := dial(t.Context(), endpoint, o, 300*time.Millisecond, discard()); err == nil {
-				s.close()
+			if s, err := dial(t.Context(), o, 300*time.Millisecond, discard()); err == nil {
+				s.Close()
 				t.Error("connected")
 			}
 		})

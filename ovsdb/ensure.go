@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/ovn-kubernetes/libovsdb/client"
-	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
 // Ensure brings the bridge to the spec, in one transaction that holds only what differs (none when nothing does), and waits
@@ -35,7 +32,7 @@ func (c *Client) Ensure(ctx context.Context, spec Spec) ([]string, error) {
 	if s == nil {
 		return nil, fmt.Errorf("ensure bridge %s: %w", c.options.Bridge, ErrNotConnected)
 	}
-	ctx, cancel := s.bind(ctx)
+	ctx, cancel := s.Bind(ctx)
 	defer cancel(nil)
 	changes, err := c.ensure(ctx, s, spec)
 	if err != nil {
@@ -56,7 +53,7 @@ func (c *Client) Check(ctx context.Context, spec Spec) error {
 	if s == nil {
 		return fmt.Errorf("check bridge %s: %w", c.options.Bridge, ErrNotConnected)
 	}
-	ctx, cancel := s.bind(ctx)
+	ctx, cancel := s.Bind(ctx)
 	defer cancel(nil)
 	if _, err := s.plan(ctx, c.options.Bridge, spec); err != nil {
 		return fmt.Errorf("check bridge %s: %w", c.options.Bridge, err)
@@ -64,7 +61,7 @@ func (c *Client) Check(ctx context.Context, spec Spec) error {
 	return nil
 }
 
-func (c *Client) ensure(ctx context.Context, s *session, spec Spec) ([]string, error) {
+func (c *Client) ensure(ctx context.Context, s *connection, spec Spec) ([]string, error) {
 	p, err := s.plan(ctx, c.options.Bridge, spec)
 	if err != nil {
 		return nil, err
@@ -83,24 +80,10 @@ func (c *Client) ensure(ctx context.Context, s *session, spec Spec) ([]string, e
 	return changes, nil
 }
 
-// bind returns a context that ends with the connection as well, with the cause ErrNotConnected: the library would otherwise
-// hold a call to a hanging server for as long as the caller's context lasts, and the connection with it.
-func (s *session) bind(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		select {
-		case <-s.ending:
-			cancel(ErrNotConnected)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
 // plan reads the rows, as they are now and whole, and compares them with the spec.
-func (s *session) plan(ctx context.Context, bridge string, spec Spec) (plan, error) {
+func (s *connection) plan(ctx context.Context, bridge string, spec Spec) (plan, error) {
 	for {
-		if err := s.sync(ctx); err != nil {
+		if err := s.Sync(ctx); err != nil {
 			return plan{}, err
 		}
 		p, err := makePlan(s.rows(), bridge, spec)
@@ -111,24 +94,14 @@ func (s *session) plan(ctx context.Context, bridge string, spec Spec) (plan, err
 }
 
 // commit carries out the plan and returns the next_cfg that stands for it.
-func (s *session) commit(ctx context.Context, p plan) (int, error) {
-	ops, err := p.operations(s.ovs)
+func (s *connection) commit(ctx context.Context, p plan) (int, error) {
+	ops, err := p.operations(s.OVS)
 	if err != nil {
 		return 0, err
 	}
-	results, err := s.ovs.Transact(ctx, ops...)
-	if errors.Is(err, client.ErrNotConnected) {
-		return 0, ErrNotConnected
-	}
+	results, err := s.Commit(ctx, ops)
 	if err != nil {
-		return 0, fmt.Errorf("transaction of %d operations: %w", len(ops), err)
-	}
-	if failed, err := ovsdb.CheckOperationResults(results, ops); err != nil {
-		details := []error{err}
-		for _, f := range failed {
-			details = append(details, f)
-		}
-		return 0, fmt.Errorf("transaction of %d operations: %w", len(ops), errors.Join(details...))
+		return 0, err
 	}
 	last := results[len(ops)-1]
 	if len(last.Rows) == 1 {
@@ -143,16 +116,16 @@ func (s *session) commit(ctx context.Context, p plan) (int, error) {
 }
 
 // applied waits until ovs-vswitchd has reached the configuration, and the cache shows all that it wrote with it.
-func (s *session) applied(ctx context.Context, next int) error {
+func (s *connection) applied(ctx context.Context, next int) error {
 	for {
-		change := s.change()
+		change := s.Change()
 		current := 0
 		if root := s.root(); root != nil {
 			current = root.CurCfg
 		}
 		if current >= next {
 			// One row of an update was seen; after this, all of it is in the cache.
-			return s.sync(ctx)
+			return s.Sync(ctx)
 		}
 		select {
 		case <-change:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"ofcontroller/ovsdb/session"
 	"ofcontroller/ovsdb/vswitch"
 )
 
@@ -33,20 +34,19 @@ type FoundPort struct {
 
 // Survey reads all bridges of a database and closes the connection.
 func Survey(ctx context.Context, o Options) ([]Found, error) {
-	endpoint, err := libraryEndpoint(o.Endpoint, o.TLS)
-	if err != nil {
+	if _, err := session.Endpoint(o.Endpoint, o.TLS); err != nil {
 		return nil, err
 	}
 	t := defaultTiming()
-	s, err := dial(ctx, endpoint, o, t.dial, discard())
+	s, err := dial(ctx, o, t.dial, discard())
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", o.Endpoint, err)
 	}
-	defer s.close()
+	defer s.Close()
 	ctx, cancel := context.WithTimeout(ctx, t.dial)
 	defer cancel()
 	for {
-		change := s.change()
+		change := s.Change()
 		found, err := s.rows().survey()
 		if !errors.Is(err, errTorn) {
 			return found, err
@@ -55,7 +55,7 @@ func Survey(ctx context.Context, o Options) ([]Found, error) {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("database %s: %w", o.Endpoint, err)
 		case <-change:
-		case <-s.events: // nobody else takes them: this connection is not watched
+		case <-s.Events(): // nobody else takes them: this connection is not watched
 		}
 	}
 }

@@ -112,9 +112,9 @@ func TestOverTheNetwork(t *testing.T) {
 			config, err := TLSConfig(test.certificate, test.key, s.path(test.ca))
 			ca.check(err)
 			o := Options{Endpoint: endpoint, TLS: config, Bridge: testBridge}
-			session, err := dial(t.Context(), endpoint, o, patience, discard())
+			session, err := dial(t.Context(), o, patience, discard())
 			if err == nil {
-				session.close()
+				session.Close()
 				t.Fatal("connected")
 			}
 			if !strings.Contains(err.Error(), test.want) {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ofcontroller/config"
+	"ofcontroller/fleet"
 	"ofcontroller/ips/rules"
 	"ofcontroller/ips/suricata"
 )
@@ -24,17 +25,70 @@ func layerFlags(f *pflag.FlagSet) {
 	f.String("control", "", "control socket's `path` (key control)")
 }
 
-// load reads the configuration that the command line names.
+// load reads the configuration that the command line names. Of a gateway that follows a fleet it lies over what is kept of
+// the fleet's on disk.
 func load(cmd *cobra.Command) (*config.Config, error) {
-	file, err := cmd.Flags().GetString("config")
+	l, err := loadKept(cmd)
+	return l.config, err
+}
+
+// loaded is a configuration with what it was made of.
+type loaded struct {
+	config     *config.Config
+	from       fleet.Config // no Digest: nothing of a fleet's
+	overridden []string     // keys that the file sets instead of the fleet
+}
+
+func loadKept(cmd *cobra.Command) (loaded, error) {
+	all, err := loadAll(cmd)
+	if err != nil {
+		return loaded{}, err
+	}
+	return all[0], nil
+}
+
+// loadAll is what a gateway may start with, the best in front. The error says why there is nothing.
+func loadAll(cmd *cobra.Command) ([]loaded, error) {
+	file, text, err := configFile(cmd)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(file, cmd.Flags())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w (ofcontroller init proposes a configuration; --config names another file)", err)
+	reach, err := config.LoadFleet(file, text, cmd.Flags())
+	if err != nil || !reach.Fleet.Follows() {
+		c, err := config.LoadText(file, text, cmd.Flags())
+		return []loaded{{config: c}}, err
 	}
-	return cfg, err
+	kept, keptErr := fleet.Disk{Directory: reach.Fleet.Directory}.Kept(reach.Fleet.Name)
+	var all []loaded
+	for _, k := range kept {
+		c, over, err := config.LoadOver(file, text, cmd.Flags(), k.Layers)
+		if err != nil {
+			keptErr = errors.Join(keptErr, err)
+			continue
+		}
+		all = append(all, loaded{c, k, over})
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	c, err := config.LoadText(file, text, cmd.Flags()) // the file may be whole in itself
+	if err != nil {
+		return nil, errors.Join(keptErr, err)
+	}
+	return []loaded{{config: c}}, nil
+}
+
+// configFile reads the file that the command line names.
+func configFile(cmd *cobra.Command) (string, []byte, error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return "", nil, err
+	}
+	text, err := config.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w (ofcontroller init proposes a configuration; --config names another file)", err)
+	}
+	return file, text, err
 }
 
 // faults prints a configuration's or rule set's faults, one a line. It returns

@@ -70,7 +70,7 @@ does not arrive. Commands that list something take -o table, json or yaml.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringP("config", "c", "/etc/ofcontroller/config.yaml", "configuration `file`")
-	root.AddCommand(newRun(), newCheck(), newFlows(), newStatus(), newMACs(), newOffloads(), newDrain(), newAlerts(), newEvents(), newPlan(), newPorts(), newReload(), newTrace(), newInit(), newTop(), newBundle(), newRelease(), newVersion(), newGuard(), newPackage())
+	root.AddCommand(newRun(), newCheck(), newFlows(), newStatus(), newMACs(), newOffloads(), newDrain(), newAlerts(), newEvents(), newPlan(), newPorts(), newReload(), newTrace(), newInit(), newTop(), newBundle(), newFleet(), newRelease(), newVersion(), newGuard(), newPackage())
 	completions(root)
 	for _, c := range root.Commands() {
 		if c.Args == nil {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -38,33 +39,13 @@ change, and with --watch the configuration file is.`,
 }
 
 func runGateway(cmd *cobra.Command) error {
-	cfg, err := load(cmd)
-	if err != nil {
-		return faults(cmd.ErrOrStderr(), err)
-	}
-	log := logrus.New()
-	setLog(log, cfg.Log)
-	file := ""
-	if watch, _ := cmd.Flags().GetBool("watch"); watch {
-		file, _ = cmd.Flags().GetString("config")
-	}
-	app, err := ofapp.New(cfg, ofapp.Options{
-		Guard: link.OwnGuard(guardWord),
-		Load:  func() (*config.Config, error) { return load(cmd) },
-		Parse: func(file string, text []byte) (*config.Config, error) {
-			return config.LoadText(file, text, cmd.Flags())
-		},
-		Level:   func(level string) (string, error) { return setLevel(log, level) },
-		Applied: func(c *config.Config) { setLog(log, c.Log) },
-		Watch:   file,
-		Serving: func() { notify(log, daemon.SdNotifyReady) },
-		Version: version, Log: log,
-	})
-	if err != nil {
-		return faults(cmd.ErrOrStderr(), err)
-	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	log := logrus.New()
+	app, cfg, err := start(ctx, cmd, log)
+	if err != nil {
+		return faults(cmd.ErrOrStderr(), err)
+	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -78,6 +59,57 @@ func runGateway(cmd *cobra.Command) error {
 	}
 	log.Info("ofcontroller ends; its flows stay in place")
 	return nil
+}
+
+// start makes the gateway of the first configuration that it can be made of.
+func start(ctx context.Context, cmd *cobra.Command, log *logrus.Logger) (*ofapp.App, *config.Config, error) {
+	m, err := joinFleet(ctx, cmd, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := loadAll(cmd)
+	if m != nil && err != nil { // nothing is kept of the fleet's, and the file alone is not enough
+		all, err = m.first(ctx, err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, l := range all {
+		setLog(log, l.config.Log)
+		app, err := ofapp.New(l.config, options(cmd, log, m, l))
+		if err == nil {
+			return app, l.config, nil
+		}
+		if i == len(all)-1 {
+			return nil, nil, err
+		}
+		log.WithError(err).WithField("cfg", l.from.Cfg).Error("the gateway cannot start with what the fleet asks for: it starts with what was in force before")
+	}
+	return nil, nil, errors.New("no configuration") // loadAll gives one or an error
+}
+
+// options are those of a gateway that starts with l.
+func options(cmd *cobra.Command, log *logrus.Logger, m *member, l loaded) ofapp.Options {
+	file := ""
+	if watch, _ := cmd.Flags().GetBool("watch"); watch {
+		file, _ = cmd.Flags().GetString("config")
+	}
+	o := ofapp.Options{
+		Guard: link.OwnGuard(guardWord),
+		Load:  func() (*config.Config, error) { return config.Load(cmd.Flag("config").Value.String(), cmd.Flags()) },
+		Parse: func(file string, text []byte) (*config.Config, error) {
+			return config.LoadText(file, text, cmd.Flags())
+		},
+		Level:   func(level string) (string, error) { return setLevel(log, level) },
+		Applied: func(c *config.Config) { setLog(log, c.Log) },
+		Watch:   file,
+		Serving: func() { notify(log, daemon.SdNotifyReady) },
+		Version: version, Log: log,
+	}
+	if m != nil {
+		m.join(&o, l)
+	}
+	return o
 }
 
 // reloadOn reloads for every signal until ctx ends.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ovsdb
+package session
 
 import (
 	"crypto/tls"
@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// libraryEndpoint checks an endpoint in the form of ovsdb(7), "Active Connection Methods", and returns it in the form
+// Endpoint checks an endpoint in the form of ovsdb(7), "Active Connection Methods", and returns it in the form
 // that libovsdb takes. libovsdb parses endpoints as URLs and falls back to a default of its own where it finds nothing;
 // so that no address is guessed, the address is required here, and a path is escaped.
-func libraryEndpoint(endpoint string, config *tls.Config) (string, error) {
+func Endpoint(endpoint string, config *tls.Config) (string, error) {
 	method, address, ok := strings.Cut(endpoint, ":")
 	if !ok {
 		return "", fmt.Errorf("endpoint %q: want unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT", endpoint)

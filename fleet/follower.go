@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+	"github.com/sirupsen/logrus"
+
+	"ofcontroller/config"
+	"ofcontroller/fleet/schema"
+	"ofcontroller/ovsdb/session"
+)
+
+// Times of a gateway's connection to the fleet. A server that is stopped, and says nothing, is left after at most
+// probeEvery + probeLimit.
+const (
+	probeEvery  = 3 * time.Second
+	probeLimit  = 3 * time.Second
+	reportEvery = 30 * time.Second // a status that says nothing new is written so often
+	reportRest  = time.Second      // between two writes
+	backoff     = 200 * time.Millisecond
+	backoffMax  = 5 * time.Second
+	tornLimit   = 5 * time.Second // an update that is not whole by then is no update
+	relistEvery = time.Minute     // rows that are not whole are listed anew
+)
+
+// Config is what the fleet asks of a gateway.
+type Config struct {
+	Host   string         `json:"host"`
+	Cfg    int            `json:"cfg"` // sequence number
+	Digest string         `json:"digest"`
+	Layers []config.Layer `json:"layers"`
+}
+
+// Report is what a gateway tells the fleet of itself.
+type Report struct {
+	Converged   bool
+	Problems    []string
+	Attachments map[string]string // state by name
+	Versions    map[string]string
+	Counters    map[string]int
+}
+
+// FollowerOptions say which gateway this is.
+type FollowerOptions struct {
+	Server Server
+	Name   string
+	Log    logrus.FieldLogger
+}
+
+// Follower keeps a connection to the fleet's database for one gateway. Its methods may be called from several goroutines.
+type Follower struct {
+	o       FollowerOptions
+	changed chan struct{}
+	report  chan struct{} // there is something to be written
+
+	mu    sync.Mutex
+	state FollowerState
+	asked Config // the last that was whole; Digest is "" before the first
+	torn  bool   // what the database says has not been whole for long
+	tell  schema.HostStatus
+}
+
+// FollowerState tells how a gateway stands with its fleet.
+type FollowerState struct {
+	Name       string   `json:"name"`
+	Connected  bool     `json:"connected"`
+	Asked      int      `json:"asked"`   // sequence number of the configuration that was read last
+	Reached    int      `json:"reached"` // and of the one in force
+	State      string   `json:"state"`   // applied, refused or restart
+	Source     string   `json:"source"`  // fleet or disk
+	Error      string   `json:"error,omitempty"`
+	Overridden []string `json:"overridden"` // keys that the gateway's own file sets instead of the fleet
+}
+
+// NewFollower makes a follower. Nothing is asked before Run.
+func NewFollower(o FollowerOptions) *Follower {
+	return &Follower{
+		o: o, changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
+		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
+	}
+}
+
+// Changed yields a value when the configuration that is asked for has changed since the last value was taken.
+func (f *Follower) Changed() <-chan struct{} { return f.changed }
+
+// Asked is the configuration that is asked for; false before any was read.
+func (f *Follower) Asked() (Config, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked, f.asked.Digest != ""
+}
+
+// State tells how the gateway stands with the fleet.
+func (f *Follower) State() FollowerState {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.state
+	s.Overridden = slices.Clone(s.Overridden)
+	return s
+}
+
+// Taken notes that a configuration is in force, with the keys that the gateway's own file sets instead of it. source is
+// SourceFleet or SourceDisk.
+func (f *Follower) Taken(c Config, overridden []string, source string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := &f.state
+	s.Reached, s.State, s.Error, s.Source = c.Cfg, StateApplied, "", source
+	s.Overridden = append([]string{}, overridden...)
+	f.tell.CurCfg, f.tell.Digest, f.tell.State, f.tell.Error, f.tell.Source = c.Cfg, c.Digest, StateApplied, "", source
+	f.tell.Overridden = s.Overridden
+	f.kick()
+}
+
+// Refused notes why what is asked for is not in force, and whether the next start of the program will change that.
+func (f *Follower) Refused(err error, restart bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state := StateRefused
+	if restart {
+		state = StateRestart
+	}
+	text := bounded(err.Error())
+	if f.state.State == state && f.state.Error == text {
+		return
+	}
+	f.state.State, f.state.Error = state, text
+	f.tell.State, f.tell.Error = state, text
+	f.kick()
+}
+
+// Report gives what is to be told of the gateway.
+func (f *Follower) Report(r Report) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	problems := make([]string, 0, min(len(r.Problems), maxProblems))
+	for _, p := range r.Problems[:min(len(r.Problems), maxProblems)] {
+		problems = append(problems, bounded(p))
+	}
+	old := f.tell
+	f.tell.Converged, f.tell.Problems = r.Converged, problems
+	f.tell.Attachments, f.tell.Versions, f.tell.Counters = r.Attachments, r.Versions, r.Counters
+	// Counters change all the time, and are told with the rest.
+	if old.Converged != r.Converged || !slices.Equal(old.Problems, problems) ||
+		!maps.Equal(old.Attachments, r.Attachments) || !maps.Equal(old.Versions, r.Versions) {
+		f.kick()
+	}
+}
+
+// Bounds of what a gateway tells, whatever happens there.
+const (
+	maxProblems = 16
+	maxText     = 1024 // bytes
+)
+
+func bounded(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return s[:maxText] + "…"
+}
+
+func (f *Follower) kick() {
+	select {
+	case f.report <- struct{}{}:
+	default:
+	}
+}
+
+// errTorn ends a session of which the rows make no configuration.
+var errTorn = errors.New("the rows of this host's configuration are not whole")
+
+// errProfiles ends a session whose conditions do not fit any more.
+var errProfiles = errors.New("the host has other profiles now")
+
+// Run follows the fleet until ctx ends. It never gives up.
+func (f *Follower) Run(ctx context.Context) error {
+	at, wait, told := rand.IntN(len(f.o.Server.Endpoints)), backoff, false
+	for {
+		began := time.Now()
+		next, served, err := f.serve(ctx, at)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if served && (errors.Is(err, errProfiles) || errors.Is(err, errTorn)) {
+			at = next
+			continue
+		}
+		if time.Since(began) > backoffMax {
+			wait = backoff
+		}
+		if served {
+			told = false
+			at = next + 1 // this one has just failed
+			f.o.Log.WithError(err).Warn("connection to the fleet's database lost; the gateway runs on, connecting again")
+		} else if !told {
+			told = true // once an outage
+			f.o.Log.WithError(err).Warn("the fleet's database does not answer; the gateway runs on, trying on")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait/2 + rand.N(wait)): // not all gateways at once
+		}
+		wait = min(2*wait, backoffMax)
+	}
+}
+
+// hostModel names the tables that a gateway uses.
+func hostModel() (model.ClientDBModel, error) {
+	return model.NewClientDBModel("IPS_Gateway", map[string]model.Model{
+		schema.FleetTable:      &schema.Fleet{},
+		schema.HostTable:       &schema.Host{},
+		schema.LayerTable:      &schema.Layer{},
+		schema.UplinkTable:     &schema.Uplink{},
+		schema.TrunkTable:      &schema.Trunk{},
+		schema.AttachmentTable: &schema.Attachment{},
+		schema.PolicyLineTable: &schema.PolicyLine{},
+		schema.HostStatusTable: &schema.HostStatus{},
+	})
+}
+
+// equals is a condition on a column of a row. Conditions of a table count when any of them holds (ovsdb-server(7),
+// "Monitor_cond").
+func equals(column *string, values ...string) []model.Condition {
+	var out []model.Condition
+	for _, v := range values {
+		out = append(out, model.Condition{Field: column, Function: ovsdb.ConditionEqual, Value: v})
+	}
+	return out
+}
+
+// serve makes one connection and follows it to its end.
+func (f *Follower) serve(ctx context.Context, first int) (at int, served bool, err error) {
+	database, err := hostModel()
+	if err != nil {
+		return 0, false, err
+	}
+	s, at, err := f.o.Server.dial(ctx, first%len(f.o.Server.Endpoints), database, func(ovs client.Client) *client.Monitor {
+		host, status := &schema.Host{}, &schema.HostStatus{}
+		return ovs.NewMonitor(
+			client.WithConditionalTable(host, equals(&host.Name, f.o.Name)),
+			client.WithConditionalTable(status, equals(&status.Name, f.o.Name), &status.Name),
+		)
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	defer s.Close()
+	profiles := profilesOf(readRows(s), f.o.Name)
+	if err := f.watchLayers(ctx, s, profiles); err != nil {
+		return at, true, err
+	}
+	f.connected(true)
+	defer f.connected(false)
+	f.o.Log.WithField("server", f.o.Server.Endpoints[at]).Info("following the fleet")
+	return at, true, f.follow(ctx, s, profiles)
+}
+
+func (f *Follower) connected(yes bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state.Connected = yes
+}
+
+func profilesOf(r rows, name string) []string {
+	if h := r.hosts[name]; h != nil {
+		return inOrder(h.Profiles)
+	}
+	return nil
+}
+
+// watchLayers watches the rows of the host's layers, and no others.
+func (f *Follower) watchLayers(ctx context.Context, s *session.Session, profiles []string) error {
+	layers := []string{hostLayer(f.o.Name)}
+	for _, p := range profiles {
+		layers = append(layers, profileLayer(p))
+	}
+	l, u, t, a, p := &schema.Layer{}, &schema.Uplink{}, &schema.Trunk{}, &schema.Attachment{}, &schema.PolicyLine{}
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	return s.Monitor(ctx, s.OVS.NewMonitor(
+		client.WithConditionalTable(l, equals(&l.Name, layers...)),
+		client.WithConditionalTable(u, equals(&u.Layer, layers...)),
+		client.WithConditionalTable(t, equals(&t.Layer, layers...)),
+		client.WithConditionalTable(a, equals(&a.Layer, layers...)),
+		client.WithConditionalTable(p, equals(&p.Layer, layers...)),
+	))
+}
+
+// follow takes what changes, and writes what is to be told, until the session ends.
+func (f *Follower) follow(ctx context.Context, s *session.Session, profiles []string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	writing := make(chan struct{})
+	go func() {
+		defer close(writing)
+		bound, done := s.Bind(ctx)
+		defer done(nil)
+		cancel(f.tellAll(bound, s))
+	}()
+	began, torn := time.Now(), time.Time{}
+	look := func() {
+		r := readRows(s)
+		if r.hosts[f.o.Name] != nil && !slices.Equal(profilesOf(r, f.o.Name), profiles) {
+			cancel(errProfiles)
+			return
+		}
+		if f.take(r) {
+			torn = time.Time{}
+			return
+		}
+		if torn.IsZero() {
+			torn = time.Now()
+		} else if time.Since(torn) > tornLimit {
+			f.notWhole(r)
+			if time.Since(began) > relistEvery { // lest it is the library that sees half of them
+				cancel(errTorn)
+			}
+		}
+	}
+	look()
+	err := s.Watch(ctx, probeEvery, probeLimit, look)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(err)
+	<-writing
+	return err
+}
+
+// take makes the rows the configuration that is asked for, if they are whole: an update of several tables is seen piece by
+// piece.
+func (f *Follower) take(r rows) bool {
+	h := r.hosts[f.o.Name]
+	if h == nil {
+		return false
+	}
+	layers, err := r.layersOf(h)
+	if err != nil || digest(layers) != h.Digest {
+		return false
+	}
+	c := Config{Host: h.Name, Cfg: h.NextCfg, Digest: h.Digest, Layers: layers}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked.Digest == c.Digest && f.asked.Cfg == c.Cfg && !f.torn {
+		return true
+	}
+	f.asked, f.state.Asked, f.torn = c, c.Cfg, false
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// layersOf are the layers of one host, of its rows alone.
+func (r rows) layersOf(h *schema.Host) ([]config.Layer, error) {
+	d := newDocument()
+	d.Hosts[h.Name] = Host{Profiles: inOrder(h.Profiles), Own: r.own(h.Name)}
+	for _, p := range inOrder(h.Profiles) {
+		if l, ok := r.layers[profileLayer(p)]; ok {
+			d.Profiles[p] = l.entries()
+		}
+	}
+	return d.Layers(h.Name)
+}
+
+// notWhole tells why what the database says is not taken.
+func (f *Follower) notWhole(r rows) {
+	f.mu.Lock()
+	f.torn = true
+	f.mu.Unlock()
+	if r.hosts[f.o.Name] == nil {
+		f.Refused(fmt.Errorf("the fleet has no host named %s", f.o.Name), false)
+		return
+	}
+	f.Refused(errors.New("the rows of this host's configuration are not those that fleet apply wrote: "+
+		"they were changed by other means, or this program is too old for them"), false)
+}
+
+// tellAll writes the status row whenever there is something to tell.
+func (f *Follower) tellAll(ctx context.Context, s *session.Session) error {
+	for {
+		if err := f.write(ctx, s); err != nil {
+			return err
+		}
+		select { // bounds the rate
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(reportRest):
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.report:
+		case <-time.After(reportEvery - reportRest/2 + rand.N(reportRest)):
+		}
+	}
+}
+
+// write writes the status row, and makes it when it is not there.
+func (f *Follower) write(ctx context.Context, s *session.Session) error {
+	f.mu.Lock()
+	row := f.tell
+	f.mu.Unlock()
+	if row.State == "" {
+		return nil // nothing is known yet
+	}
+	row.Reported = int(time.Now().Unix())
+	there := false
+	each(s, schema.HostStatusTable, func(h *schema.HostStatus) { there = there || h.Name == row.Name })
+	ops, err := s.OVS.Create(&row)
+	if there {
+		match := &schema.HostStatus{}
+		ops, err = s.OVS.WhereAny(match, equals(&match.Name, row.Name)...).Update(&row,
+			&row.CurCfg, &row.Digest, &row.Source, &row.State, &row.Error, &row.Overridden, &row.Converged, &row.Problems,
+			&row.Attachments, &row.Versions, &row.Counters, &row.Reported)
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*probeLimit)
+	defer cancel()
+	if _, err := s.Commit(ctx, ops); err != nil {
+		return fmt.Errorf("write the status of host %s: %w", row.Name, err)
+	}
+	return nil
+}

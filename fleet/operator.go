@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
+	"ofcontroller/fleet/schema"
+	"ofcontroller/ovsdb/session"
+)
+
+// ErrNotInitialized says that a database has no row in table Fleet.
+var ErrNotInitialized = errors.New("the fleet's database is empty: ofcontroller fleet init puts into it what it needs")
+
+// Operator is a connection that reads and changes the whole fleet.
+type Operator struct{ s *session.Session }
+
+// Open connects to the database and reads it, until ctx ends.
+func Open(ctx context.Context, server Server) (*Operator, error) {
+	database, err := schema.FullDatabaseModel()
+	if err != nil {
+		return nil, fmt.Errorf("model of the fleet's database: %w", err)
+	}
+	s, _, err := server.dial(ctx, 0, database, func(ovs client.Client) *client.Monitor {
+		return ovs.NewMonitor(
+			client.WithTable(&schema.Fleet{}), client.WithTable(&schema.Host{}), client.WithTable(&schema.Layer{}),
+			client.WithTable(&schema.Uplink{}), client.WithTable(&schema.Trunk{}), client.WithTable(&schema.Attachment{}),
+			client.WithTable(&schema.PolicyLine{}), client.WithTable(&schema.HostStatus{}), client.WithTable(&schema.Connection{}),
+			client.WithTable(&schema.RBACRole{}), client.WithTable(&schema.RBACPermission{}),
+		)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Operator{s}, nil
+}
+
+// Close ends the connection.
+func (o *Operator) Close() { o.s.Close() }
+
+// rows are all rows, as they are now.
+func (o *Operator) rows(ctx context.Context) (rows, error) {
+	if err := o.s.Sync(ctx); err != nil {
+		return rows{}, err
+	}
+	r := readRows(o.s)
+	if r.fleet == nil {
+		return rows{}, ErrNotInitialized
+	}
+	return r, nil
+}
+
+// Document reads the configuration of the fleet.
+func (o *Operator) Document(ctx context.Context) (Document, error) {
+	r, err := o.rows(ctx)
+	return r.document(), err
+}
+
+// Plan compares the database with what files ask for. Profiles and hosts that they do not name stay, unless prune takes
+// them away.
+func (o *Operator) Plan(ctx context.Context, asked Document, prune bool) (Plan, error) {
+	r, err := o.rows(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	p, err := makePlan(r.document(), asked, func(host string) string {
+		if h, ok := r.hosts[host]; ok {
+			return h.Digest
+		}
+		return ""
+	}, prune)
+	p.nextCfg = r.fleet.NextCfg
+	return p, err
+}
+
+// Apply carries out a plan, as one transaction, and returns the sequence number that stands for it. It fails, and changes
+// nothing, when somebody else has changed the configuration since the plan was made.
+func (o *Operator) Apply(ctx context.Context, p Plan) (int, error) {
+	have, err := o.rows(ctx)
+	if err != nil {
+		return 0, err
+	}
+	next := p.nextCfg + 1
+	b := batch{ovs: o.s.OVS}
+	timeout := 0
+	b.ops = append(b.ops,
+		ovsdb.Operation{
+			Op: ovsdb.OperationWait, Table: schema.FleetTable, Timeout: &timeout, Where: all(),
+			Columns: []string{"next_cfg"}, Until: string(ovsdb.WaitConditionEqual), Rows: []ovsdb.Row{{"next_cfg": p.nextCfg}},
+		},
+		ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: schema.FleetTable, Where: all(), Row: ovsdb.Row{"next_cfg": next}},
+	)
+	for _, c := range p.Changes {
+		b.layer(c, p.want, have)
+	}
+	for _, name := range p.Hosts {
+		b.host(name, p.want, next, have)
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	if _, err := o.s.Commit(ctx, b.ops); err != nil {
+		return 0, fmt.Errorf("apply: %w", explained(err))
+	}
+	return next, nil
+}
+
+// all is a condition that every row meets. The library leaves out a list of none, which the server wants to see.
+func all() []ovsdb.Condition {
+	return []ovsdb.Condition{ovsdb.NewCondition("_uuid", ovsdb.ConditionNotEqual, ovsdb.UUID{GoUUID: "00000000-0000-0000-0000-000000000000"})}
+}
+
+// explained says what a failed wait means.
+func explained(err error) error {
+	var timedOut *ovsdb.TimedOut
+	if errors.As(err, &timedOut) {
+		return errors.New("somebody else has changed the fleet's configuration meanwhile, nothing was changed: try again")
+	}
+	return err
+}
+
+// batch collects the operations of a transaction.
+type batch struct {
+	ovs client.Client
+	ops []ovsdb.Operation
+	err error
+}
+
+func (b *batch) add(ops []ovsdb.Operation, err error) {
+	b.ops = append(b.ops, ops...)
+	b.err = errors.Join(b.err, err)
+}
+
+func (b *batch) insert(m model.Model) { b.add(b.ovs.Create(m)) }
+
+// remove deletes the rows of a table in which a column is a text.
+func (b *batch) remove(table, column, value string) {
+	b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: table, Where: []ovsdb.Condition{is(column, value)}})
+}
+
+// put makes a row what it is to be: it is changed where it is, for a client sees rows of one transaction in any order, and
+// two of the same index are one too many.
+func (b *batch) put(m model.Model, there bool, key ...ovsdb.Condition) {
+	ops, err := b.ovs.Create(m)
+	if there && err == nil {
+		var row ovsdb.Row
+		if row, err = b.row(m); err == nil {
+			ops = []ovsdb.Operation{{Op: ovsdb.OperationUpdate, Table: ops[0].Table, Where: key, Row: row}}
+		}
+	}
+	b.add(ops, err)
+}
+
+// row is all columns of a row, those without a value too.
+func (b *batch) row(m model.Model) (ovsdb.Row, error) {
+	v := reflect.ValueOf(m).Elem()
+	var fields []any
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("ovsdb") != "_uuid" {
+			fields = append(fields, v.Field(i).Addr().Interface())
+		}
+	}
+	name, _ := field(m, firstColumn(m))
+	ops, err := b.ovs.WhereAny(m, model.Condition{Field: name.Addr().Interface(), Function: ovsdb.ConditionEqual, Value: name.Interface()}).Update(m, fields...)
+	if err != nil {
+		return nil, err
+	}
+	return ops[0].Row, nil
+}
+
+// firstColumn is a column that a row of the kind always has.
+func firstColumn(m model.Model) string {
+	if _, ok := field(m, "layer"); ok {
+		return "layer"
+	}
+	return "name"
+}
+
+func is(column string, value any) ovsdb.Condition {
+	return ovsdb.NewCondition(column, ovsdb.ConditionEqual, value)
+}
+
+// layer makes the rows of a profile or a host what they are to be; have is what is there.
+func (b *batch) layer(c Change, want Document, have rows) {
+	own, wanted := want.Profiles[c.profile]
+	if c.host != "" {
+		var h Host
+		h, wanted = want.Hosts[c.host]
+		own = h.Own
+	}
+	if !wanted {
+		b.removeLayer(c)
+		return
+	}
+	l, err := rowsOf(c.What, own)
+	if err != nil {
+		b.err = errors.Join(b.err, err)
+		return
+	}
+	old, there := have.layers[c.What]
+	b.put(l.row, there, is("name", c.What))
+	for list, blank := range items() {
+		positions := map[int]bool{}
+		for _, row := range old.items[list] {
+			_, i := placed(row)
+			positions[i] = true
+		}
+		for i, row := range l.items[list] {
+			b.put(row, positions[i], is("layer", c.What), is("position", i))
+		}
+		b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: tableOf(blank), Where: []ovsdb.Condition{
+			is("layer", c.What), ovsdb.NewCondition("position", ovsdb.ConditionGreaterThanOrEqual, len(l.items[list])),
+		}})
+	}
+}
+
+// removeLayer removes the rows of a profile, or all of a host.
+func (b *batch) removeLayer(c Change) {
+	b.remove(schema.LayerTable, "name", c.What)
+	for _, row := range items() {
+		b.remove(tableOf(row), "layer", c.What)
+	}
+	if c.host != "" {
+		b.remove(schema.HostTable, "name", c.host)
+		b.remove(schema.HostStatusTable, "name", c.host)
+	}
+}
+
+// host makes the row of a host what it is to be.
+func (b *batch) host(name string, want Document, next int, have rows) {
+	layers, err := want.Layers(name)
+	if err != nil {
+		b.err = errors.Join(b.err, err)
+		return
+	}
+	row := &schema.Host{Name: name, Profiles: numbered(want.Hosts[name].Profiles), NextCfg: next, Digest: digest(layers)}
+	old, there := have.hosts[name]
+	if there {
+		row.ExternalIDs = old.ExternalIDs
+	}
+	b.put(row, there, is("name", name))
+}
+
+// HostRole is the role of gateways in the database's access control.
+const HostRole = "host"
+
+// permissions say what a gateway may write: the row that bears its name, and nothing else (ovsdb-server(7), "RBAC"). The
+// name is the common name of its certificate.
+func permissions() []*schema.RBACPermission {
+	return []*schema.RBACPermission{{
+		Table: schema.HostStatusTable, Authorization: []string{"name"}, InsertDelete: true,
+		Update: []string{
+			"cur_cfg", "digest", "source", "state", "error", "overridden", "converged", "problems", "attachments", "versions", "counters", "reported",
+		},
+	}}
+}
+
+// Init puts into a database what a fleet needs: its first row, and the role of gateways with their permissions. listen are
+// the targets at which the servers take gateways in that role, pssl:PORT or ptcp:PORT (ovsdb(7), "Passive Connection
+// Methods"); those that are there stay. What is there is brought to what this version needs; the configuration is left as
+// it is.
+func (o *Operator) Init(ctx context.Context, listen []string) error {
+	if err := o.s.Sync(ctx); err != nil {
+		return err
+	}
+	r := readRows(o.s)
+	b := batch{ovs: o.s.OVS}
+	role := &schema.RBACRole{Name: HostRole, Permissions: map[string]string{}}
+	b.ops = append(b.ops,
+		ovsdb.Operation{Op: ovsdb.OperationDelete, Table: schema.RBACRoleTable, Where: all()},
+		ovsdb.Operation{Op: ovsdb.OperationDelete, Table: schema.RBACPermissionTable, Where: all()},
+	)
+	for i, p := range permissions() {
+		p.UUID = fmt.Sprintf("permission%d", i)
+		role.Permissions[p.Table] = p.UUID
+		b.insert(p)
+	}
+	b.insert(role)
+	refs := ovsdb.OvsSet{GoSet: []any{}}
+	if r.fleet == nil {
+		b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationInsert, Table: schema.FleetTable, Row: ovsdb.Row{"next_cfg": 0}})
+	} else {
+		for _, c := range r.fleet.Connections {
+			refs.GoSet = append(refs.GoSet, ovsdb.UUID{GoUUID: c})
+		}
+	}
+	var have []string
+	each(o.s, schema.ConnectionTable, func(c *schema.Connection) { have = append(have, c.Target) })
+	for i, target := range listen {
+		if slices.Contains(have, target) || slices.Contains(listen[:i], target) {
+			continue
+		}
+		c := &schema.Connection{UUID: fmt.Sprintf("connection%d", i), Target: target, Role: HostRole}
+		b.insert(c)
+		refs.GoSet = append(refs.GoSet, ovsdb.UUID{GoUUID: c.UUID})
+	}
+	b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: schema.FleetTable, Where: all(), Row: ovsdb.Row{"connections": refs}})
+	if b.err != nil {
+		return b.err
+	}
+	if _, err := o.s.Commit(ctx, b.ops); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	return nil
+}

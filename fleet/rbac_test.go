@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// thief speaks to a server with the key of a host, by other means than this program.
+func thief(t *testing.T, s *server, host, operations string) (string, error) {
+	t.Helper()
+	dir := filepath.Dir(s.dir)
+	out, err := exec.Command("ovsdb-client", "--timeout=20",
+		"--private-key="+filepath.Join(dir, host+"-key.pem"), "--certificate="+filepath.Join(dir, host+".pem"), "--ca-cert="+filepath.Join(dir, CACertificate),
+		"transact", s.ssl, `["IPS_Gateway",`+operations+`]`).CombinedOutput()
+	return string(out), err
+}
+
+// TestStolenKey: the key of a host lets nobody write anything but the status of that host.
+func TestStolenKey(t *testing.T) {
+	t.Parallel()
+	s := servers(t, 1)[0]
+	o := operator(t, s)
+	f1, f2 := follower(t, "host1", s), follower(t, "host2", s)
+	cfg := apply(t, o, two, false)
+	for _, f := range []*Follower{f1, f2} {
+		f.Taken(waitFor(t, f, cfg), nil, SourceFleet)
+	}
+	dump := func() (text string) {
+		for _, what := range [][]string{
+			{"Fleet"},
+			{"Host"},
+			{"Layer"},
+			{"Uplink"},
+			{"Trunk"},
+			{"Attachment"},
+			{"Policy_Line"},
+			{"Host_Status", "_uuid", "name", "cur_cfg", "state", "error"},
+			{"RBAC_Role"},
+			{"RBAC_Permission"},
+			{"Connection", "_uuid", "target", "role"}, // and not how often each is written
+		} {
+			text += run(t, "ovsdb-client", append([]string{"--timeout=20", "-f", "csv", "dump", s.endpoint(), "IPS_Gateway"}, what...)...) + "\n"
+		}
+		return text
+	}
+	eventually(t, "both have told their state", func() bool {
+		return strings.Count(run(t, "ovsdb-client", "--timeout=20", "-f", "csv", "dump", s.endpoint(), "IPS_Gateway", "Host_Status", "name"), "host") == 2
+	})
+	before := ""
+	eventually(t, "the database is quiet", func() bool {
+		last := before
+		before = dump()
+		return before == last
+	})
+
+	const anyRow, own, others = `[]`, `[["name","==","host1"]]`, `[["name","==","host2"]]`
+	update := func(table, where, row string) string {
+		return fmt.Sprintf(`{"op":"update","table":"%s","where":%s,"row":%s}`, table, where, row)
+	}
+	remove := func(table, where string) string {
+		return fmt.Sprintf(`{"op":"delete","table":"%s","where":%s}`, table, where)
+	}
+	insert := func(table, row string) string {
+		return fmt.Sprintf(`{"op":"insert","table":"%s","row":%s}`, table, row)
+	}
+	for name, operation := range map[string]string{
+		"another's configuration":         update("Layer", `[["name","==","host host2"]]`, `{"inspection_on_failure":"open"}`),
+		"its own configuration":           update("Layer", `[["name","==","host host1"]]`, `{"inspection_on_failure":"open"}`),
+		"a profile":                       update("Layer", `[["name","==","profile base"]]`, `{"inspection_on_failure":"open"}`),
+		"a policy line":                   insert("Policy_Line", `{"layer":"profile base","position":0,"action":"bypass"}`),
+		"all policy lines":                remove("Policy_Line", anyRow),
+		"another's profiles":              update("Host", others, `{"profiles":["map",[[0,"web"]]]}`),
+		"its own profiles":                update("Host", own, `{"profiles":["map",[[0,"web"]]]}`),
+		"a host of its own":               insert("Host", `{"name":"host3"}`),
+		"the sequence":                    update("Fleet", anyRow, `{"next_cfg":1000}`),
+		"the sequence, mutated":           `{"op":"mutate","table":"Fleet","where":[],"mutations":[["next_cfg","+=",1]]}`,
+		"another's status":                update("Host_Status", others, `{"state":"applied","cur_cfg":1000}`),
+		"another's status, mutated":       `{"op":"mutate","table":"Host_Status","where":[],"mutations":[["cur_cfg","+=",1]]}`,
+		"another's status, removed":       remove("Host_Status", others),
+		"all status":                      remove("Host_Status", anyRow),
+		"a status in another's name":      insert("Host_Status", `{"name":"host4"}`),
+		"its status as another's":         update("Host_Status", own, `{"name":"host9"}`),
+		"its permissions":                 update("RBAC_Permission", anyRow, `{"authorization":["set",[""]]}`),
+		"a role without permissions":      update("RBAC_Role", anyRow, `{"name":"x"}`),
+		"the way in":                      update("Connection", anyRow, `{"role":""}`),
+		"another way in":                  insert("Connection", `{"target":"ptcp:6641"}`),
+		"the fleet's ways in":             update("Fleet", anyRow, `{"connections":["set",[]]}`),
+		"its status and, with it, others": update("Host_Status", own, `{"state":"refused"}`) + "," + update("Host", others, `{"next_cfg":1000}`),
+	} {
+		out, _ := thief(t, s, "host1", operation)
+		if !strings.Contains(out, "permission error") {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	if diff := cmp.Diff(before, dump()); diff != "" {
+		t.Errorf("the database (-before +after):\n%s", diff)
+	}
+
+	// What it may do, so that the above says something.
+	if out, err := thief(t, s, "host1", update("Host_Status", own, `{"error":"x"}`)); err != nil || !strings.Contains(out, `"count":1`) {
+		t.Errorf("its own status: %s, %v", out, err)
+	}
+	if out, err := thief(t, s, "host1", remove("Host_Status", own)); err != nil || !strings.Contains(out, `"count":1`) {
+		t.Errorf("its own status, removed: %s, %v", out, err)
+	}
+	// Who has no certificate of the fleet gets in nowhere.
+	stranger := t.TempDir()
+	mustCertificate(t, stranger, "host1")
+	if out, err := exec.Command("ovsdb-client", "--timeout=5", "--private-key="+filepath.Join(stranger, "host1-key.pem"),
+		"--certificate="+filepath.Join(stranger, "host1.pem"), "--ca-cert="+filepath.Join(filepath.Dir(s.dir), CACertificate),
+		"list-dbs", s.ssl).CombinedOutput(); err == nil {
+		t.Errorf("a stranger got in: %s", out)
+	}
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"github.com/ovn-kubernetes/libovsdb/cache"
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+	"github.com/sirupsen/logrus"
+)
+
+// Errors of a session that ended.
+var (
+	ErrLost   = errors.New("ovsdb-server closed the connection")
+	ErrClosed = errors.New("not connected to ovsdb-server")
+)
+
+// Options say where a server is and what is spoken of there.
+type Options struct {
+	Endpoint   string                                  // unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT
+	TLS        *tls.Config                             // of ssl:
+	Database   model.ClientDBModel                     // the tables that are used
+	LeaderOnly bool                                    // refuse a server of a cluster that is not its leader
+	Watched    func(ovs client.Client) *client.Monitor // what is listed at once and then watched
+	Probe      ovsdb.Operation                         // a cheap read
+	Log        logrus.FieldLogger
+}
+
+// Session is one connection to ovsdb-server. libovsdb can reconnect by itself, but then it does not say that the connection
+// is gone, holds transactions back silently, and takes up old rows again; so every connection gets a new library client
+// with an empty cache.
+type Session struct {
+	OVS   client.Client
+	Cache *cache.TableCache
+
+	probe  ovsdb.Operation
+	events chan struct{} // something in the cache changed
+	lost   chan struct{} // closed when the library has wound the connection up
+	ending chan struct{} // closed when it is given up
+
+	mu      sync.Mutex
+	updated chan struct{} // closed at the next change of the cache
+}
+
+// Dial connects to the server and lists what is watched, until ctx ends.
+func Dial(ctx context.Context, o Options) (*Session, error) {
+	endpoint, err := Endpoint(o.Endpoint, o.TLS)
+	if err != nil {
+		return nil, err
+	}
+	logger := libraryLogger(o.Log)
+	ovs, err := client.NewOVSDBClient(o.Database, client.WithEndpoint(endpoint), client.WithTLSConfig(o.TLS),
+		client.WithLogger(&logger))
+	if err != nil {
+		return nil, fmt.Errorf("library client for %s: %w", o.Endpoint, err)
+	}
+	failed := make(chan struct{})
+	lost := notifyLost(ovs, failed)
+	if err := ovs.Connect(ctx); err != nil {
+		close(failed)
+		return nil, err
+	}
+	s := &Session{
+		OVS:     ovs,
+		Cache:   ovs.Cache(),
+		probe:   o.Probe,
+		events:  make(chan struct{}, 1),
+		lost:    lost,
+		ending:  make(chan struct{}),
+		updated: make(chan struct{}),
+	}
+	if s.Cache == nil { // lost again already
+		s.Close()
+		return nil, ErrLost
+	}
+	s.Cache.AddEventHandler(&cache.EventHandlerFuncs{
+		AddFunc:    func(string, model.Model) { s.wake() },
+		UpdateFunc: func(string, model.Model, model.Model) { s.wake() },
+		DeleteFunc: func(string, model.Model) { s.wake() },
+	})
+	if err := s.Monitor(ctx, o.Watched(ovs)); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Monitor lists more rows and watches them too.
+func (s *Session) Monitor(ctx context.Context, m *client.Monitor) error {
+	// With monitor_cond_since the library keeps an update that it could not apply to itself; with monitor_cond it
+	// disconnects, and the rows are listed anew.
+	m.Method = ovsdb.ConditionalMonitorRPC
+	if _, err := s.OVS.Monitor(ctx, m); err != nil {
+		return fmt.Errorf("monitor the database: %w", err)
+	}
+	return nil
+}
+
+// notifyLost returns a channel that is closed once the connection is gone. The library notifies only one who is waiting at
+// that moment, so somebody must wait from the beginning and do nothing else. The waiting ends at failed, too.
+func notifyLost(ovs client.Client, failed <-chan struct{}) chan struct{} {
+	lost := make(chan struct{})
+	go func() {
+		select {
+		case <-ovs.DisconnectNotify():
+		case <-failed:
+		}
+		close(lost)
+	}()
+	return lost
+}
+
+func (s *Session) wake() {
+	select {
+	case s.events <- struct{}{}:
+	default:
+	}
+}
+
+// broadcast wakes those who wait for a change.
+func (s *Session) broadcast() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.updated)
+	s.updated = make(chan struct{})
+}
+
+// Change returns a channel that is closed at the next change, as long as Watch runs. It is to be had before the rows are
+// looked at.
+func (s *Session) Change() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.updated
+}
+
+// Events yields a value after changes of the cache, for one who does not call Watch.
+func (s *Session) Events() <-chan struct{} { return s.events }
+
+// Lost is closed when the connection is gone.
+func (s *Session) Lost() <-chan struct{} { return s.lost }
+
+// Sync returns when the cache holds all that was committed before the call: ovsdb-server sends pending updates before any
+// reply, and the library applies them in the order in which they come. It is the probe as well. The library's own Echo is
+// not used: on a time-out it reads the reply while the connection may still write it.
+func (s *Session) Sync(ctx context.Context) error {
+	if _, err := s.OVS.Transact(ctx, s.probe); err != nil {
+		return fmt.Errorf("probe of ovsdb-server: %w", err)
+	}
+	return nil
+}
+
+// Watch calls changed after each change of the cache, and probes the server so often and with so much patience, until the
+// connection is lost or the context ends.
+func (s *Session) Watch(ctx context.Context, every, limit time.Duration, changed func()) error {
+	probe := time.NewTicker(every)
+	defer probe.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.lost:
+			return ErrLost
+		case <-s.events:
+		case <-probe.C:
+			limited, cancel := context.WithTimeout(ctx, limit)
+			err := s.Sync(limited)
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+		changed()
+		s.broadcast()
+	}
+}
+
+// Bind returns a context that ends with the connection as well, with the cause ErrClosed: the library would otherwise
+// hold a call to a hanging server for as long as the caller's context lasts, and the connection with it.
+func (s *Session) Bind(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.ending:
+			cancel(ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// Commit carries out operations as one transaction: all of them or none.
+func (s *Session) Commit(ctx context.Context, ops []ovsdb.Operation) ([]ovsdb.OperationResult, error) {
+	results, err := s.OVS.Transact(ctx, ops...)
+	if errors.Is(err, client.ErrNotConnected) {
+		return nil, ErrClosed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("transaction of %d operations: %w", len(ops), err)
+	}
+	if failed, err := ovsdb.CheckOperationResults(results, ops); err != nil {
+		details := []error{err}
+		for _, f := range failed {
+			details = append(details, f)
+		}
+		return nil, fmt.Errorf("transaction of %d operations: %w", len(ops), errors.Join(details...))
+	}
+	return results, nil
+}
+
+// Close ends the connection and waits until the library has let go of it.
+func (s *Session) Close() {
+	close(s.ending) // first: the library cannot close while a call is under way
+	s.OVS.Close()
+	<-s.lost
+}
+
+// libraryLogger hands what the library logs to logrus, at debug level: what matters of it comes back as an error.
+func libraryLogger(log logrus.FieldLogger) logr.Logger {
+	return funcr.New(func(_, args string) {
+		log.WithField("source", "libovsdb").Debug(args)
+	}, funcr.Options{Verbosity: 3})
+}
