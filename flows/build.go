@@ -46,6 +46,7 @@ func Parts(g Gateway) []Part {
 		b.admit()
 		b.vlanAdmission()
 		b.steer()
+		b.slot()
 		b.dispatch()
 		b.back()
 		b.source()

@@ -2,7 +2,10 @@
 
 package flows
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 const policyTop = 60000 // priority of the first policy line
 
@@ -43,8 +46,12 @@ func (b *builder) offload() {
 		Table: TableOffload, Priority: priorityOffload + 100, Cookie: NewCookie(CatDispatch, 0),
 		Match: Match{EthType: EthTypeIPv6}, Goto: TableOffload6,
 	})
+	next := TableDispatch
+	if len(b.Attachments) > 1 {
+		next = TableSlot
+	}
 	for _, table := range []Table{TableOffload, TableOffload6} {
-		b.add(Flow{Table: table, Cookie: NewCookie(CatDispatch, 0), Goto: TableDispatch})
+		b.add(Flow{Table: table, Cookie: NewCookie(CatDispatch, 0), Goto: next})
 	}
 }
 
@@ -134,23 +141,14 @@ func (b *builder) dispatch() {
 // dispatchAs does so for the frames of one failure policy, those that the
 // registers mark.
 func (b *builder) dispatchAs(open bool, above uint16, marked ...RegMatch) {
-	slots := share(b.Attachments)
-	for o := OriginUplink; o <= OriginLocal && len(slots) > 0; o++ {
-		all := regs(append([]RegMatch{regOrigin().equals(uint32(o))}, marked...)...)
-		f := Flow{
-			Table: TableDispatch, Priority: 100 + above, Cookie: NewCookie(CatDispatch, uint32(o)),
-			Match: Match{Regs: all}, Actions: b.toAttachment(o, open, false, slots),
-		}
-		b.add(f)
-		if !b.lanes() {
-			continue
-		}
-		f.Priority += 5
-		f.Actions = b.toAttachment(o, open, true, slots)
-		for _, m := range stacked() {
-			f.Match = m
-			f.Match.Regs = all
-			b.add(f)
+	someUp := len(takers(b.Attachments)) > 0
+	for o := OriginUplink; o <= OriginLocal && someUp; o++ {
+		f := Flow{Table: TableDispatch, Priority: 100 + above, Cookie: NewCookie(CatDispatch, uint32(o))}
+		all := append([]RegMatch{regOrigin().equals(uint32(o))}, marked...)
+		if len(b.Attachments) > 1 {
+			b.dispatchSlots(f, all, open)
+		} else {
+			b.dispatchOne(f, regs(all...), open)
 		}
 	}
 	f := Flow{Table: TableDispatch, Priority: above, Cookie: NewCookie(CatFailure, 0), Match: Match{Regs: regs(marked...)}}
@@ -160,15 +158,46 @@ func (b *builder) dispatchAs(open bool, above uint16, marked ...RegMatch) {
 	b.add(f)
 }
 
-// toAttachment gives the actions for the origin's frames of one failure policy.
-func (b *builder) toAttachment(o Origin, open, stacked bool, slots []int) []Action {
-	switch {
-	case open && b.Uplink.present():
-		return []Action{ToGroup{groupID(groupFailover, o, stacked)}}
-	case len(b.Attachments) > 1:
-		return []Action{ToGroup{groupID(groupShare, o, stacked)}}
+// dispatchSlots hands frames of the slots to the groups.
+func (b *builder) dispatchSlots(f Flow, all []RegMatch, open bool) {
+	bits := slotBits(b.Attachments)
+	for slot, group := range groupOf(b.Attachments) {
+		for _, stacked := range b.laneStates() {
+			marks := slices.Clone(all)
+			if bits > 0 {
+				marks = append(marks, regSlot().low(bits).equals(uint32(slot)))
+			}
+			if b.lanes() {
+				marks = append(marks, regStacked().equals(bit(stacked)))
+			}
+			f.Match.Regs = regs(marks...)
+			f.Actions = []Action{ToGroup{b.groupID(Origin(f.Cookie.Object()), group, open, stacked)}}
+			b.add(f)
+		}
 	}
-	return carry(o, b.Attachments[slots[0]].takes(o, stacked))
+}
+
+// dispatchOne hands frames to the one attachment that is configured.
+func (b *builder) dispatchOne(f Flow, marks []RegMatch, open bool) {
+	o := Origin(f.Cookie.Object())
+	to := func(stacked bool) []Action {
+		if open && b.Uplink.present() {
+			return []Action{ToGroup{b.groupID(o, 0, open, stacked)}}
+		}
+		return carry(o, b.Attachments[0].takes(o, stacked))
+	}
+	f.Match.Regs, f.Actions = marks, to(false)
+	b.add(f)
+	if !b.lanes() {
+		return
+	}
+	f.Priority += 5
+	f.Actions = to(true)
+	for _, m := range stacked() {
+		f.Match = m
+		f.Match.Regs = marks
+		b.add(f)
+	}
 }
 
 // carry puts the carrier tag on and sends the frame out of the leg.

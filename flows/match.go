@@ -93,12 +93,36 @@ type Match struct {
 	IPProto        uint8 // valid when HasProto
 	HasProto       bool
 	L4Src, L4Dst   uint16 // TCP, UDP or SCTP port, 0 any
+	SrcHalf        Half   // of the port, where L4Src is 0
+	DstHalf        Half   // of the port, where L4Dst is 0
+	Whole          bool   // IP that is not fragmented
+}
+
+// Half is a half of the range of ports: the upper one begins at HalfBit.
+type Half uint8
+
+// The halves of the range of ports.
+const (
+	AnyHalf Half = iota
+	LowerHalf
+	UpperHalf
+)
+
+// HalfBit is the bit of a port that tells the halves apart.
+const HalfBit = 0x8000
+
+// Value is what HalfBit of the port is.
+func (h Half) Value() uint16 {
+	if h == UpperHalf {
+		return HalfBit
+	}
+	return 0
 }
 
 // regs merges matches on ranges into one match a register.
 func regs(ms ...RegMatch) []RegMatch {
 	var out []RegMatch
-	for reg := 0; reg <= int(Reg4); reg++ {
+	for reg := 0; reg <= int(Reg5); reg++ {
 		var sum RegMatch
 		for _, m := range ms {
 			if m.Reg == reg {
@@ -200,11 +224,22 @@ func (m Match) protocol() (name string, rest []string) {
 			rest = append(rest, fmt.Sprintf("nw_proto=%d", m.IPProto))
 		}
 	}
+	if m.Whole {
+		rest = append(rest, "nw_frag=no")
+	}
 	if m.L4Src != 0 {
 		rest = append(rest, fmt.Sprintf("tp_src=%d", m.L4Src))
 	}
 	if m.L4Dst != 0 {
 		rest = append(rest, fmt.Sprintf("tp_dst=%d", m.L4Dst))
+	}
+	for _, h := range []struct {
+		name string
+		half Half
+	}{{"tp_src", m.SrcHalf}, {"tp_dst", m.DstHalf}} {
+		if h.half != AnyHalf {
+			rest = append(rest, fmt.Sprintf("%s=%#x/%#x", h.name, h.half.Value(), HalfBit))
+		}
 	}
 	return name, rest
 }

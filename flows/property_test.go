@@ -166,7 +166,7 @@ func describe(c model.Config) string {
 // TestModelMissesEachTable takes the flows of one table after another away: the
 // comparison must notice, or it does not look where it should.
 func TestModelMissesEachTable(t *testing.T) {
-	const configs = 20
+	const configs = 40
 	s := newTracedSwitch(t)
 	for _, table := range flows.Tables() {
 		if table.Table == flows.TableSources {

@@ -25,8 +25,10 @@ func (r random) config() model.Config {
 			c.Host.MAC = model.MAC{}
 		}
 	}
-	// One: which of several gets a connection is the switch's hash to decide.
-	c.Attachments = append(c.Attachments, r.attachment(ipsPorts[0], ipsPorts[1]))
+	for i := range pick(r, []int{1, 1, 1, 2, 2, 3, 4}) {
+		c.Attachments = append(c.Attachments, r.attachment(ipsPorts[2*i], ipsPorts[2*i+1]))
+	}
+	c.Slots = flows.Orders(gateway(c).Attachments)
 	if r.percent(60) {
 		for range 1 + r.IntN(4) {
 			c.Policy = append(c.Policy, r.policyLine())
@@ -91,7 +93,7 @@ func (r random) trunk(i int, port uint16) model.TrunkPort {
 // attachment makes one with one leg; with a way in and a way out; or in between
 // the two sides, where each leg is in for one direction and out for the other.
 func (r random) attachment(first, second uint16) model.Attachment {
-	a := model.Attachment{Up: r.percent(88)}
+	a := model.Attachment{Up: r.percent(88), Drain: r.percent(15), Weight: 1 + r.IntN(2)}
 	inside, outside := []model.Origin{model.Trunk, model.Local}, []model.Origin{model.Uplink}
 	switch r.IntN(5) {
 	case 0, 1:
@@ -153,7 +155,7 @@ func gateway(c model.Config) flows.Gateway {
 		g.Trunks = append(g.Trunks, trunk)
 	}
 	for i, a := range c.Attachments {
-		attachment := flows.Attachment{Name: portName("ips", i), Up: a.Up, StackLane: a.StackLane}
+		attachment := flows.Attachment{Name: portName("ips", i), Up: a.Up, Drain: a.Drain, Weight: a.Weight, StackLane: a.StackLane}
 		for n, leg := range a.Legs {
 			attachment.Legs = append(attachment.Legs, flows.Leg{
 				Port:  flows.Port{Name: portName(attachment.Name+"leg", n), OFPort: uint32(leg.Port)},

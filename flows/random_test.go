@@ -41,7 +41,7 @@ var (
 	prefixPool  = prefixes("10.0.0.0/30", "192.0.2.0/24", "10.0.0.2/32", "2001:db8::/64", "2001:db8:1::2/128")
 	address4    = addresses("10.0.0.1", "10.0.0.2", "10.0.0.5", "192.0.2.1", "192.0.2.200", "198.51.100.1")
 	address6    = addresses("2001:db8::1", "2001:db8::2", "2001:db8:1::1", "2001:db8:1::2")
-	portPool    = []uint16{22, 80, 3260, 53}
+	portPool    = []uint16{22, 80, 3260, 53, 40000, 40010, 50003}
 	withPorts   = []uint8{6, 17, 132}
 	groupPool   = []model.MAC{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {0x33, 0x33, 0, 0, 0, 1}, {1, 0, 0x5e, 0, 0, 0xfb}, {1, 0x80, 0xc2, 0, 0, 0x10}}
 	etherTypes  = []uint16{0x0806, 0x0806, 0x002b, 0x88f7, 0x9100}
@@ -50,6 +50,9 @@ var (
 	allOrigins  = []model.Origin{model.Uplink, model.Trunk, model.Local}
 	policyKinds = [][]uint8{nil, {6}, {17}, {132}, {47}, {1, 58}}
 )
+
+// protoFragment is the fragment header of IPv6 (RFC 8200, 4.5).
+const protoFragment = 44
 
 func prefixes(text ...string) (out []netip.Prefix) {
 	for _, s := range text {
@@ -166,7 +169,7 @@ func (r random) aim(f *model.Frame, vlan uint16, line model.PolicyLine) {
 	if line.IP.IsValid() && line.IP.Addr().Is4() == f.IP.Src.Is4() {
 		*pick(r, []*netip.Addr{&f.IP.Src, &f.IP.Dst}) = line.IP.Addr()
 	}
-	if line.Port != 0 {
+	if line.Port != 0 && f.IP.Fragment == model.Whole {
 		f.IP.Proto = line.Protos[0]
 		f.IP.SrcPort, f.IP.DstPort = pick(r, portPool), pick(r, portPool)
 		*pick(r, []*uint16{&f.IP.SrcPort, &f.IP.DstPort}) = line.Port
@@ -263,7 +266,13 @@ func (r random) frame() model.Frame {
 		}
 		f.EtherType, f.IP = ipv6, &model.IP{Src: pick(r, address6), Dst: pick(r, address6), Proto: proto}
 	}
-	if slices.Contains(withPorts, proto) {
+	switch part := pick(r, []model.Fragment{model.FirstFragment, model.LaterFragment}); {
+	case r.percent(10):
+		f.IP.Fragment = part
+		if part == model.LaterFragment && f.EtherType == ipv6 {
+			f.IP.Proto = protoFragment
+		}
+	case slices.Contains(withPorts, proto):
 		f.IP.SrcPort, f.IP.DstPort = pick(r, portPool), pick(r, portPool)
 	}
 	return distinct(f)

@@ -22,16 +22,27 @@ const (
 	Reg2
 	Reg3
 	Reg4
+	Reg5
 	VLANTCI // the outermost 802.1Q tag's TCI
 	InPort
 	EthSrc
 	EthDst
+	IPv4Src
+	IPv4Dst
+	IPv6Src
+	IPv6Dst
+	TCPSrc
+	TCPDst
+	UDPSrc
+	UDPDst
+	SCTPSrc
+	SCTPDst
 )
 
 // name is the field's NXM name as ovs-ofctl prints it, and its width in bits.
 func (f Field) name() (string, int) {
 	switch f {
-	case Reg0, Reg1, Reg2, Reg3, Reg4:
+	case Reg0, Reg1, Reg2, Reg3, Reg4, Reg5:
 		return fmt.Sprintf("NXM_NX_REG%d", int(f)), 32
 	case VLANTCI:
 		return "NXM_OF_VLAN_TCI", 16
@@ -41,6 +52,33 @@ func (f Field) name() (string, int) {
 		return "NXM_OF_ETH_SRC", 48
 	case EthDst:
 		return "NXM_OF_ETH_DST", 48
+	}
+	return f.ipName()
+}
+
+// ipName is name for the fields of IP and above.
+func (f Field) ipName() (string, int) {
+	switch f {
+	case IPv4Src:
+		return "NXM_OF_IP_SRC", 32
+	case IPv4Dst:
+		return "NXM_OF_IP_DST", 32
+	case IPv6Src:
+		return "NXM_NX_IPV6_SRC", 128
+	case IPv6Dst:
+		return "NXM_NX_IPV6_DST", 128
+	case TCPSrc:
+		return "NXM_OF_TCP_SRC", 16
+	case TCPDst:
+		return "NXM_OF_TCP_DST", 16
+	case UDPSrc:
+		return "NXM_OF_UDP_SRC", 16
+	case UDPDst:
+		return "NXM_OF_UDP_DST", 16
+	case SCTPSrc:
+		return "OXM_OF_SCTP_SRC", 16
+	case SCTPDst:
+		return "OXM_OF_SCTP_DST", 16
 	}
 	panic(fmt.Sprintf("flows: no such field: %d", f))
 }
@@ -59,6 +97,15 @@ func (r Range) String() string {
 
 // mask is the range's bits within a 32-bit register.
 func (r Range) mask() uint32 { return uint32((uint64(1)<<r.Bits - 1) << r.First) }
+
+// low is the lowest n bits of the range.
+func (r Range) low(n int) Range {
+	r.Bits = n
+	return r
+}
+
+// bit is bit n of the range.
+func (r Range) bit(n int) Range { return Range{r.Field, r.First + n, 1} }
 
 // equals matches the range on a value.
 func (r Range) equals(v uint32) RegMatch {
@@ -83,6 +130,11 @@ func regVLAN() Range    { return Range{Reg2, 0, 12} }
 func regEgress() Range  { return Range{Reg3, 0, 16} }
 func regGroup() Range   { return Range{Reg3, 16, 1} }
 func regFound() Range   { return Range{Reg4, 0, 12} }
+func regSlot() Range    { return Range{Reg5, 0, maxSlotBits} }
+func regFirst() Range   { return Range{Reg5, 8, 1} }
+func regSecond() Range  { return Range{Reg5, 9, 1} }
+func regDiffer() Range  { return Range{Reg5, 10, 1} }
+func regStacked() Range { return Range{Reg5, 11, 1} }
 func tciVID() Range     { return Range{VLANTCI, 0, 12} }
 func inPortAll() Range  { return Range{InPort, 0, 16} }
 func ethSrcAll() Range  { return Range{EthSrc, 0, 48} }
@@ -100,6 +152,11 @@ func Registers() []Register {
 		{"egress", regEgress(), "OpenFlow port of the destination MAC; 0 not known"},
 		{"group", regGroup(), "1: the destination is broadcast or multicast"},
 		{"found", regFound(), "VLAN of the entry that was found in the table mac"},
+		{"slot", regSlot(), "slot of the connection, where several attachments share the load"},
+		{"first", regFirst(), "a bit of one side of the connection, for the table xor"},
+		{"second", regSecond(), "the same bit of the other side"},
+		{"differ", regDiffer(), "1: the two differ"},
+		{"stacked", regStacked(), "1: the frame may have more than one tag of its own, and goes to an attachment by a lane of its own"},
 	}
 }
 

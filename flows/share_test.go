@@ -3,6 +3,7 @@
 package flows
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -33,12 +34,95 @@ func TestShareByWeight(t *testing.T) {
 		{[]int{1}, []int{16}},
 		{[]int{1, 1}, []int{8, 8}},
 		{[]int{3, 1}, []int{12, 4}},
+		{[]int{2, 1}, []int{11, 5}},
 		{[]int{1, 1, 1}, []int{6, 5, 5}},
 		{[]int{0, 0, 2, 4}, []int{2, 2, 4, 8}},
-		{[]int{1, 1, 1, 1, 1}, []int{13, 13, 13, 13, 12}},
+		{[]int{1, 1, 1, 1, 1}, []int{7, 7, 6, 6, 6}},
+		{slices.Repeat([]int{1}, 9), []int{8, 7, 7, 7, 7, 7, 7, 7, 7}},
+		{slices.Repeat([]int{1}, 64), slices.Repeat([]int{1}, 64)},
+		{[]int{100, 1}, []int{16, 0}},
 	} {
-		if got := owned(share(attachments(c.weights...)), len(c.weights)); !slices.Equal(got, c.want) {
+		if got := owned(homes(attachments(c.weights...)), len(c.weights)); !slices.Equal(got, c.want) {
 			t.Errorf("weights %v: %v slots, want %v", c.weights, got, c.want)
+		}
+	}
+}
+
+// TestShareBits has as few bits of a connection count as tell the slots apart.
+func TestShareBits(t *testing.T) {
+	for _, c := range []struct {
+		weights []int
+		want    int
+	}{
+		{[]int{1}, 0},
+		{[]int{100, 1}, 0},
+		{[]int{1, 1}, 1},
+		{[]int{5, 5}, 1},
+		{[]int{3, 1}, 2},
+		{[]int{2, 1}, 4},
+		{[]int{1, 1, 1}, 4},
+		{[]int{1, 1, 1, 1}, 4},
+		{slices.Repeat([]int{1}, 5), 5},
+		{slices.Repeat([]int{1}, 9), 6},
+		{slices.Repeat([]int{1}, 64), 6},
+	} {
+		if got := slotBits(attachments(c.weights...)); got != c.want {
+			t.Errorf("weights %v: %d bits, want %d", c.weights, got, c.want)
+		}
+	}
+}
+
+// of64 is the owners of 64 slots, whatever number share makes do with.
+func of64(list []Attachment) []int {
+	slots := share(list)
+	return slices.Repeat(slots, 64/len(slots))
+}
+
+// TestShareOfOneMore adds attachments at the end of the list, one after the other:
+// nothing moves but what goes to the new one, which gets its share.
+func TestShareOfOneMore(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 20 {
+		weights := []int{1 + r.IntN(4)}
+		before := of64(attachments(weights...))
+		for len(weights) < 12 {
+			newest := len(weights)
+			weights = append(weights, 1+r.IntN(4))
+			after := of64(attachments(weights...))
+			for s, is := range after {
+				if before[s] != is && is != newest {
+					t.Fatalf("weights %v: slot %d went from %d to %d", weights, s, before[s], is)
+				}
+			}
+			if !slices.Contains(after, newest) {
+				t.Fatalf("weights %v: the new one has no slot", weights)
+			}
+			before = after
+		}
+	}
+}
+
+// TestShareOfOneLess takes attachments out of the list. When it is the last, no
+// slot of the others moves; what its removal costs elsewhere stands in the log.
+func TestShareOfOneLess(t *testing.T) {
+	for n := 2; n <= 8; n++ {
+		before := attachments(slices.Repeat([]int{1}, n)...)
+		for gone := range n {
+			after := slices.Delete(slices.Clone(before), gone, gone+1)
+			moved, slots := 0, of64(after)
+			for s, was := range of64(before) {
+				is := slots[s]
+				if is >= gone {
+					is++
+				}
+				if was != gone && was != is {
+					moved++
+				}
+			}
+			t.Logf("%d of %d gone: %d of 64 slots moved from one that stays to another", gone, n, moved)
+			if gone == n-1 && moved > 0 {
+				t.Errorf("%d slots moved when the last of %d went", moved, n)
+			}
 		}
 	}
 }
@@ -66,7 +150,7 @@ func TestShareMovesOnlyItsOwn(t *testing.T) {
 			}
 			counts := owned(after, 3)
 			for i, n := range counts {
-				if i != gone && n < 16*list[i].weight()/(4-list[gone].weight())-1 {
+				if i != gone && n < len(after)*list[i].weight()/(4-list[gone].weight())-1 {
 					t.Errorf("%d %s: %d has %d slots: %v", gone, name, i, n, counts)
 				}
 			}
@@ -81,7 +165,7 @@ func TestShareOfNone(t *testing.T) {
 		t.Errorf("slots %v of attachments that are down", slots)
 	}
 	list[1].Up, list[1].Drain = true, true
-	if got := owned(share(list), 2); !slices.Equal(got, []int{0, 16}) {
+	if got := owned(share(list), 2); got[0] != 0 || got[1] == 0 {
 		t.Errorf("%v: a draining attachment works on while there is no other", got)
 	}
 }

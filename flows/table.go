@@ -15,6 +15,8 @@ const (
 	TableSteer    Table = 20 // policy: inspect, bypass or drop
 	TableOffload  Table = 24 // connections over IPv4 whose verdict the switch carries out itself
 	TableOffload6 Table = 25 // the same over IPv6
+	TableSlot     Table = 28 // several attachments: the connection's slot into reg5
+	TableXOR      Table = 29 // whether a bit of one side of the connection differs from that of the other
 	TableDispatch Table = 30 // carrier tag on, out to the attachment; the failure policy
 	TableReturn   Table = 40 // back from the attachment: carrier tag off, origin and VLAN restored; probes to the controller
 	TableSource   Table = 50 // the ingress port again, for learning and split horizon
@@ -45,6 +47,8 @@ func Tables() []TableInfo {
 		{TableSteer, "steer", "inspection policy: inspect, bypass or drop"},
 		{TableOffload, "offload", "what is to be inspected: connections over IPv4 that an engine has bypassed or blocked"},
 		{TableOffload6, "offload6", "the same over IPv6"},
+		{TableSlot, "slot", "several attachments: the slot of the connection, from low bits of both sides"},
+		{TableXOR, "xor", "for the table slot: do a bit of one side and that of the other differ"},
 		{TableDispatch, "dispatch", "carrier tag on and out to the attachment; the failure policy when none is up"},
 		{TableReturn, "return", "back from the attachment: origin and VLAN from the carrier tag; probes go to the controller"},
 		{TableSource, "source", "ingress port of a frame that came back: reg1 and in_port"},

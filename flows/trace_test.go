@@ -26,7 +26,7 @@ const uplinkPort = 1
 
 var (
 	trunkPorts  = []uint16{11, 12, 13, 14}
-	ipsPorts    = []uint16{21, 22, 23, 24}
+	ipsPorts    = []uint16{21, 22, 23, 24, 25, 26, 27, 28}
 	foreignPort = uint16(31) // on the bridge, but none of the gateway's
 )
 
@@ -197,14 +197,33 @@ func wire(f model.Frame) []byte {
 	case f.IP.Src.Is4():
 		b = append(b, 0x45, 0)
 		b = be.AppendUint16(b, 20+20)
-		b = append(b, 0, 1, 0, 0, 64, f.IP.Proto, 0, 0)
-	default:
+		b = append(b, 0, 1)
+		b = be.AppendUint16(b, map[model.Fragment]uint16{model.FirstFragment: 1 << 13, model.LaterFragment: 3}[f.IP.Fragment])
+		b = append(b, 64, f.IP.Proto, 0, 0)
+		b = slices.Concat(b, f.IP.Src.AsSlice(), f.IP.Dst.AsSlice())
+	case f.IP.Fragment == model.Whole:
 		b = be.AppendUint32(b, 6<<28)
 		b = be.AppendUint16(b, 20)
 		b = append(b, f.IP.Proto, 64)
+		b = slices.Concat(b, f.IP.Src.AsSlice(), f.IP.Dst.AsSlice())
+	default:
+		b = be.AppendUint32(b, 6<<28)
+		b = be.AppendUint16(b, 28)
+		b = append(b, protoFragment, 64)
+		b = slices.Concat(b, f.IP.Src.AsSlice(), f.IP.Dst.AsSlice())
+		next := f.IP.Proto
+		if next == protoFragment {
+			next = withPorts[0]
+		}
+		b = append(b, next, 0)
+		b = be.AppendUint16(b, map[model.Fragment]uint16{model.FirstFragment: 1, model.LaterFragment: 3 << 3}[f.IP.Fragment])
+		b = append(b, 0, 0, 0, 7)
 	}
-	b = slices.Concat(b, f.IP.Src.AsSlice(), f.IP.Dst.AsSlice())
-	b = be.AppendUint16(be.AppendUint16(b, f.IP.SrcPort), f.IP.DstPort)
+	src, dst := f.IP.SrcPort, f.IP.DstPort
+	if f.IP.Fragment != model.Whole {
+		src, dst = portPool[0], 50002 // what looks like ports in a fragment counts for nothing
+	}
+	b = be.AppendUint16(be.AppendUint16(b, src), dst)
 	const dataOffset = 5 << 4 // of TCP: 20 bytes
 	return append(b, 0, 0, 0, 0, 0, 0, 0, 0, dataOffset, 2, 0, 0, 0, 0, 0, 0)
 }

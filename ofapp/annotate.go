@@ -93,7 +93,9 @@ func (a *App) annotated(ctx context.Context, filter flowFilter) (FlowTable, erro
 	if err != nil {
 		return nil, err
 	}
-	n := annotator{ports: portNames(in.bridge), policy: in.cfg.Inspection.Policy, want: w.flows}
+	n := annotator{
+		ports: portNames(in.bridge), policy: in.cfg.Inspection.Policy, want: w.flows, gateway: g, takers: flows.Takers(g),
+	}
 	w.each(func(_ int, f flows.Flow) { n.flows = append(n.flows, f) })
 	n.ports[flows.LocalPort] = in.bridge.Name
 	out := FlowTable{}
@@ -120,6 +122,9 @@ type annotator struct {
 	policy []config.PolicyLine
 	want   *flowTable
 	flows  []flows.Flow // by place in want
+
+	gateway flows.Gateway
+	takers  map[uint32][]int // of gateway
 }
 
 func (n annotator) port(number uint32) string {
@@ -159,7 +164,7 @@ func (n annotator) flow(s openflow.FlowStats) (AnnotatedFlow, error) {
 		out.Match = fmt.Sprintf("(%d bytes)", len(s.Match))
 	}
 	if c.Ours() {
-		out.Category, out.For = c.Category().String(), n.purpose(c)
+		out.Category, out.For = c.Category().String(), n.purpose(flows.Table(s.Table), c)
 	}
 	return out, nil
 }
@@ -201,12 +206,15 @@ func (n annotator) match(m flows.Match) string {
 	for _, r := range m.Regs {
 		for _, d := range flows.Registers() {
 			bits := uint32((uint64(1)<<d.Range.Bits - 1) << d.Range.First)
-			if int(d.Range.Field) != r.Reg || r.Mask&bits != bits {
+			some := r.Mask & bits
+			if int(d.Range.Field) != r.Reg || some == 0 {
 				continue
 			}
 			v := r.Value & bits >> d.Range.First
 			text := fmt.Sprint(v)
 			switch {
+			case some != bits:
+				text += fmt.Sprintf("/%#x", some>>d.Range.First)
 			case d.Name == "origin":
 				text = flows.Origin(v).String()
 			case (d.Name == "ingress" || d.Name == "egress") && v != 0:
@@ -231,6 +239,10 @@ func (n annotator) actions(f flows.Flow) string {
 			s = append(s, "output:"+n.port(a.Port))
 		case flows.Resubmit:
 			s = append(s, fmt.Sprintf("resubmit(,%s)", a.Table))
+		case flows.Move:
+			s = append(s, fmt.Sprintf("move:%s->%s", rangeName(a.Src), rangeName(a.Dst)))
+		case flows.ToGroup:
+			s = append(s, a.String()+n.order(a.Group))
 		default:
 			s = append(s, a.String())
 		}
@@ -248,8 +260,42 @@ func (n annotator) actions(f flows.Flow) string {
 	return text
 }
 
+// rangeName names a range of bits by the register that it is of, or of which it is a
+// part.
+func rangeName(r flows.Range) string {
+	for _, d := range flows.Registers() {
+		if first := r.First - d.Range.First; d.Range.Field == r.Field && first >= 0 && first+r.Bits <= d.Range.Bits {
+			switch r.Bits {
+			case d.Range.Bits:
+				return d.Name
+			case 1:
+				return fmt.Sprintf("%s[%d]", d.Name, first)
+			}
+			return fmt.Sprintf("%s[%d..%d]", d.Name, first, first+r.Bits-1)
+		}
+	}
+	return r.String()
+}
+
+// order names the attachments of a group: frames go to the first whose link is
+// up.
+func (n annotator) order(group uint32) string {
+	var names []string
+	for _, i := range n.takers[group] {
+		if i < 0 {
+			names = append(names, "uninspected")
+		} else {
+			names = append(names, n.gateway.Attachments[i].Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(names, ", else ") + ")"
+}
+
 // purpose says what a flow is for, in the words of the gateway.
-func (n annotator) purpose(c flows.Cookie) string {
+func (n annotator) purpose(table flows.Table, c flows.Cookie) string {
 	o := c.Object()
 	switch c.Category() {
 	case flows.CatClassify, flows.CatReturn, flows.CatProbe, flows.CatIngress, flows.CatLearn, flows.CatSeen, flows.CatLearned, flows.CatStatic, flows.CatSender:
@@ -269,7 +315,10 @@ func (n annotator) purpose(c flows.Cookie) string {
 			return fmt.Sprintf("line %d of the policy: %s", o+1, policyWords(n.policy[o]))
 		}
 	case flows.CatDispatch:
-		if o == 0 {
+		switch {
+		case table == flows.TableSlot || table == flows.TableXOR:
+			return meaning(c) + ": the slot of the connection"
+		case o == 0:
 			return "no policy line matched: inspected"
 		}
 		return fmt.Sprintf("%s: origin %s", meaning(c), flows.Origin(o))

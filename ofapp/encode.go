@@ -174,6 +174,15 @@ func encodeIP(m flows.Match) []openflow.Field {
 	if m.L4Dst != 0 {
 		out = append(out, to(m.L4Dst))
 	}
+	if m.SrcHalf != flows.AnyHalf {
+		out = append(out, openflow.PortMasked(from(m.SrcHalf.Value()), flows.HalfBit))
+	}
+	if m.DstHalf != flows.AnyHalf {
+		out = append(out, openflow.PortMasked(to(m.DstHalf.Value()), flows.HalfBit))
+	}
+	if m.Whole {
+		out = append(out, openflow.NotFragmented())
+	}
 	return out
 }
 
@@ -239,5 +248,18 @@ func encodeRange(r flows.Range) openflow.Range {
 	case flows.EthDst:
 		return openflow.EthDstRange()
 	}
+	if f, ok := ipFields()[r.Field]; ok {
+		return openflow.FieldRange(f, r.First, r.Bits)
+	}
 	return openflow.RegRange(int(r.Field), r.First, r.Bits)
+}
+
+func ipFields() map[flows.Field]openflow.NXM {
+	return map[flows.Field]openflow.NXM{
+		flows.IPv4Src: openflow.NXMIPv4Src, flows.IPv4Dst: openflow.NXMIPv4Dst,
+		flows.IPv6Src: openflow.NXMIPv6Src, flows.IPv6Dst: openflow.NXMIPv6Dst,
+		flows.TCPSrc: openflow.NXMTCPSrc, flows.TCPDst: openflow.NXMTCPDst,
+		flows.UDPSrc: openflow.NXMUDPSrc, flows.UDPDst: openflow.NXMUDPDst,
+		flows.SCTPSrc: openflow.OXMSCTPSrc, flows.SCTPDst: openflow.OXMSCTPDst,
+	}
 }

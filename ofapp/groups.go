@@ -29,10 +29,7 @@ func wantedGroups(gs []flows.Group) ([]wantedGroup, error) {
 	for _, g := range gs {
 		mod := openflow.GroupMod{ID: g.ID, Type: uint8(g.Type)}
 		for _, b := range g.Buckets {
-			bucket := openflow.Bucket{WatchPort: b.WatchPort, WatchGroup: b.WatchGroup}
-			if g.Type == flows.SelectGroup {
-				bucket.Weight = 1
-			}
+			bucket := openflow.Bucket{WatchPort: b.WatchPort}
 			for _, a := range b.Actions {
 				enc, err := encodeAction(a)
 				if err != nil {

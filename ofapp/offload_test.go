@@ -48,6 +48,7 @@ uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 20]}]
 local: {enabled: false}
 inspection:
+  ` + patientProbe() + `
   on_failure: closed
   attachments: [{name: builtin, kind: embedded, rules: ["` + rulesFile + `"]}]
   offload: {` + keys + `}

@@ -142,15 +142,15 @@ func (r *rosterBed) put(t *testing.T, attachments ...string) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(at, "{name: "), ",")
 		names = append(names, name+" up")
 	}
-	eventually(t, suricataStart, fmt.Sprint("attachments ", names), func() bool { return slices.Equal(r.states(), names) })
+	eventually(t, suricataStart, fmt.Sprint("attachments ", names), func() bool { return slices.Equal(r.attachmentStates(), names) })
 	r.ctl.WaitConverged(t, suricataStart)
 	t.Logf("%v after %v", names, time.Since(began).Round(time.Millisecond))
 }
 
-// states is name and state of every attachment.
-func (r *rosterBed) states() []string {
+// attachmentStates is name and state of every attachment.
+func (b *bed) attachmentStates() []string {
 	var out []string
-	list, _ := r.ctl.Status()["attachments"].([]any)
+	list, _ := b.ctl.Status()["attachments"].([]any)
 	for _, at := range list {
 		m := at.(map[string]any)
 		out = append(out, fmt.Sprint(m["name"], " ", m["state"]))

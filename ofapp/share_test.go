@@ -15,10 +15,11 @@ import (
 	"ofcontroller/testenv/frame"
 )
 
-// shareBed has two one-legged attachments, a and b, each with a stand-in.
+// shareBed has one-legged attachments, a, b and so on, each with a stand-in.
 type shareBed struct {
 	*bed
-	a, b *testenv.IPS
+	all  []*testenv.IPS
+	a, b *testenv.IPS // the first two
 }
 
 const shareConfig = `
@@ -28,25 +29,34 @@ bridge: {name: br0}
 uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 20]}]
 inspection:
-  attachments:
-    - {name: a, kind: port, port: ips0}
-    - {name: b, kind: port, port: ips1}
+  attachments: [ATTACHMENTS]
   probe: {interval: PERIOD, timeout: TIMEOUT, down_after: 3, up_after: 2}
 `
 
 func newShareBed(t *testing.T) *shareBed {
 	t.Helper()
-	b := &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}
+	return newShareBedOf(t, 2, strings.NewReplacer())
+}
+
+func newShareBedOf(t *testing.T, attachments int, edit *strings.Replacer) *shareBed {
+	t.Helper()
+	b := &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}, legPorts: map[string]*testenv.Port{}}
 	b.ports[up], b.ports[t0] = b.port(up, 1), b.port(t0, 11)
 	s := &shareBed{bed: b}
-	s.a = testenv.NewIPS(b.port("ips0", 21), nil, nil)
-	s.b = testenv.NewIPS(b.port("ips1", 22), nil, nil)
-	t.Cleanup(s.a.Stop)
-	t.Cleanup(s.b.Stop)
+	var lines []string
+	for i := range attachments {
+		name := fmt.Sprint("ips", i)
+		b.legPorts[name] = b.port(name, 21+i)
+		ips := testenv.NewIPS(b.legPorts[name], nil, nil)
+		t.Cleanup(ips.Stop)
+		s.all = append(s.all, ips)
+		lines = append(lines, fmt.Sprintf("{name: %c, kind: port, port: %s}", 'a'+i, name))
+	}
+	s.a, s.b = s.all[0], s.all[1]
 	b.ips = s.a
 	b.ctl = b.env.Controller(t, strings.NewReplacer(
-		"PERIOD", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String(),
-	).Replace(shareConfig))
+		"ATTACHMENTS", strings.Join(lines, ", "), "PERIOD", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String(),
+	).Replace(edit.Replace(shareConfig)))
 	b.ctl.WaitConverged(t, converge)
 	return s
 }
@@ -66,10 +76,17 @@ func connection(n int) (request, reply []byte) {
 // saw each: it fails when they saw one each, or none.
 func (s *shareBed) whoSees(t *testing.T, connections int) map[int]*testenv.IPS {
 	t.Helper()
+	return s.whoSeesOf(t, connections, connection)
+}
+
+// whoSeesOf does so for connections of any kind, each with frames of its own.
+func (s *shareBed) whoSeesOf(t *testing.T, connections int, connection func(n int) (request, reply []byte)) map[int]*testenv.IPS {
+	t.Helper()
 	s.t = t
 	s.drain()
-	s.a.Reset()
-	s.b.Reset()
+	for _, ips := range s.all {
+		ips.Reset()
+	}
 	which := map[string]int{}
 	var in, out [][]byte
 	for n := range connections {
@@ -91,14 +108,14 @@ func (s *shareBed) whoSees(t *testing.T, connections int) map[int]*testenv.IPS {
 		t.Errorf("%d requests and %d replies of %d came out", len(got[up]), len(got[t0]), connections)
 	}
 	sees, frames := map[int]*testenv.IPS{}, map[int]int{}
-	for _, ips := range []*testenv.IPS{s.a, s.b} {
+	for _, ips := range s.all {
 		for _, f := range ips.Seen() {
 			n, ok := which[string(f)]
 			if !ok {
 				t.Fatalf("seen, never sent: %s", dumpFrames([][]byte{f}))
 			}
 			if other := sees[n]; other != nil && other != ips {
-				t.Fatalf("connection %d is seen by both", n)
+				t.Fatalf("connection %d is seen by two", n)
 			}
 			sees[n] = ips
 			frames[n]++
@@ -141,21 +158,6 @@ func TestShare(t *testing.T) {
 		t.Errorf("a sees %d of %d connections, want half within 20 %%", count, connections)
 	}
 	t.Logf("a sees %d, b sees %d connections", count, connections-count)
-	t.Run("datapath flows", func(t *testing.T) {
-		n := 0
-		for line := range strings.Lines(s.env.AppctlT(t, "dpctl/dump-flows")) {
-			if strings.Contains(line, "eth_type(0x0800)") {
-				n++
-			}
-		}
-		values := 16 // of the hash that the switch tells apart: 16 slots
-		if version := s.env.AppctlT(t, "version"); !strings.Contains(version, " 3.1.") {
-			values *= 4 // as of Open vSwitch 3.5
-		}
-		if most := 2 * (1 + values + 2); n > most {
-			t.Errorf("%d datapath flows for %d connections in one VLAN, want at most %d", n, connections, most)
-		}
-	})
 	s.b.Dead(true)
 	s.waitStates(t, "up", "down")
 	for n, ips := range s.whoSees(t, connections) {
@@ -170,6 +172,61 @@ func TestShare(t *testing.T) {
 			t.Fatalf("connection %d did not come back to its attachment", n)
 		}
 	}
+}
+
+// TestDeadLinks takes the links of two attachments away, one after the other,
+// while the controller is stopped: the switch itself has the connections of the
+// first go to the second, leaves those of the second where they are, and carries
+// out the failure policy when there is none.
+func TestDeadLinks(t *testing.T) {
+	const connections = 100
+	for _, policy := range []string{"closed", "open"} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			s := newShareBedOf(t, 2, strings.NewReplacer("inspection:", "inspection:\n  on_failure: "+policy, "PERIOD, timeout: TIMEOUT", "200ms, timeout: 10s"))
+			before := s.whoSees(t, connections)
+			if err := s.ctl.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.ctl.Signal(syscall.SIGCONT) })
+			s.takeLink(t, "ips1", 22)
+			after := s.whoSees(t, connections)
+			moved := 0
+			for n, ips := range after {
+				if ips != s.a {
+					t.Fatalf("connection %d goes to a dead link", n)
+				}
+				if before[n] != s.a {
+					moved++
+				}
+			}
+			if moved == 0 || moved == connections {
+				t.Errorf("%d of %d connections moved", moved, connections)
+			}
+			s.takeLink(t, "ips0", 21)
+			s.drain()
+			request, _ := connection(1)
+			s.send(t0, request)
+			want := out(nil)
+			if policy == "open" {
+				want = to(request, up)
+			}
+			s.expect(t, want)
+			s.expectSeen(t)
+		})
+	}
+}
+
+// takeLink takes the link of an attachment's port away and waits until the switch
+// has seen that.
+func (s *shareBed) takeLink(t *testing.T, name string, number int) {
+	t.Helper()
+	if err := s.legPorts[name].SetLink(false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, settle, "the switch sees the link down", func() bool {
+		return strings.Contains(s.env.OfctlT(t, "-O", "OpenFlow14", "dump-ports-desc", s.env.Mgmt("br0"), fmt.Sprint(number)), "LINK_DOWN")
+	})
 }
 
 // TestDeadLink takes an attachment's link away while the controller is stopped:

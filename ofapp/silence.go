@@ -53,15 +53,21 @@ func (t *dispatched) byAttachment(g flows.Gateway, groups []openflow.GroupStats)
 		}
 		out[at.Name] = c
 	}
-	slots := flows.Slots(g)
+	if len(g.Attachments) == 1 {
+		return out
+	}
+	takers := flows.Takers(g)
 	for _, s := range groups {
-		if !flows.Shares(s.ID) || len(s.Buckets) != len(slots) {
-			continue
+		if len(s.Buckets) != len(takers[s.ID]) {
+			continue // of another time
 		}
-		for i, b := range s.Buckets {
-			name := g.Attachments[slots[i]].Name
+		for i, taker := range takers[s.ID] {
+			if taker < 0 {
+				continue
+			}
+			name := g.Attachments[taker].Name
 			c := out[name]
-			c.sent += b.Packets
+			c.sent += s.Buckets[i].Packets
 			out[name] = c
 		}
 	}

@@ -82,7 +82,7 @@ func nxm1Order(id uint8) uint16 {
 		return 11
 	case id == 37: // conj_id
 		return 12
-	case id == 26: // nw_frag
+	case id == nxmIPFrag:
 		return 82
 	case id == 29: // nw_ttl
 		return 86

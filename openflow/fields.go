@@ -29,6 +29,9 @@ const (
 	oxmIPv6Dst  = 27
 )
 
+// nxmIPFrag is a field of class ClassNXM1 (ovs-fields(7), ip_frag).
+const nxmIPFrag = 26
+
 // VLANPresent is the bit of VLANVID that says that there is a tag at all
 // (OFPVID_PRESENT).
 const VLANPresent uint16 = 0x1000
@@ -107,6 +110,15 @@ func SCTPSrc(port uint16) Field { return Field{Class: ClassOXM, ID: oxmSCTPSrc, 
 
 // SCTPDst matches the destination port; it needs IPProto 132.
 func SCTPDst(port uint16) Field { return Field{Class: ClassOXM, ID: oxmSCTPDst, Value: be16(port)} }
+
+// PortMasked has a field of a port match the bits set in mask.
+func PortMasked(f Field, mask uint16) Field {
+	f.Mask = be16(mask)
+	return f
+}
+
+// NotFragmented matches IP that is no fragment; it needs EthType.
+func NotFragmented() Field { return Field{Class: ClassNXM1, ID: nxmIPFrag, Value: []byte{0}} }
 
 // Reg matches the bits of register n (0 to 15) set in mask.
 func Reg(n int, value, mask uint32) Field {

@@ -19,6 +19,16 @@ const (
 	NXMEthDst  NXM = 0x00000206 // NXM_OF_ETH_DST, 48 bits
 	NXMEthSrc  NXM = 0x00000406 // NXM_OF_ETH_SRC, 48 bits
 	NXMVLANTCI NXM = 0x00000802 // NXM_OF_VLAN_TCI, 16 bits: PCP 3, present 1, VID 12
+	NXMIPv4Src NXM = 0x00000e04 // NXM_OF_IP_SRC, 32 bits
+	NXMIPv4Dst NXM = 0x00001004 // NXM_OF_IP_DST, 32 bits
+	NXMTCPSrc  NXM = 0x00001202 // NXM_OF_TCP_SRC, 16 bits
+	NXMTCPDst  NXM = 0x00001402 // NXM_OF_TCP_DST, 16 bits
+	NXMUDPSrc  NXM = 0x00001602 // NXM_OF_UDP_SRC, 16 bits
+	NXMUDPDst  NXM = 0x00001802 // NXM_OF_UDP_DST, 16 bits
+	NXMIPv6Src NXM = 0x00012610 // NXM_NX_IPV6_SRC, 128 bits
+	NXMIPv6Dst NXM = 0x00012810 // NXM_NX_IPV6_DST, 128 bits
+	OXMSCTPSrc NXM = 0x80002202 // OXM_OF_SCTP_SRC, 16 bits
+	OXMSCTPDst NXM = 0x80002402 // OXM_OF_SCTP_DST, 16 bits
 )
 
 // NXMReg is the field of register n, 0 to 15.
@@ -26,20 +36,22 @@ func NXMReg(n int) NXM { return NXM(0x00010004 | uint32(regID(n))<<9) }
 
 // String returns the field's name as ovs-ofctl prints it.
 func (f NXM) String() string {
-	switch f {
-	case NXMInPort:
-		return "NXM_OF_IN_PORT"
-	case NXMEthDst:
-		return "NXM_OF_ETH_DST"
-	case NXMEthSrc:
-		return "NXM_OF_ETH_SRC"
-	case NXMVLANTCI:
-		return "NXM_OF_VLAN_TCI"
+	if name := nxmNames()[f]; name != "" {
+		return name
 	}
 	if f>>16 == 1 && f.id() < 16 {
 		return fmt.Sprintf("NXM_NX_REG%d", f.id())
 	}
 	return fmt.Sprintf("NXM(%#08x)", uint32(f))
+}
+
+func nxmNames() map[NXM]string {
+	return map[NXM]string{
+		NXMInPort: "NXM_OF_IN_PORT", NXMEthDst: "NXM_OF_ETH_DST", NXMEthSrc: "NXM_OF_ETH_SRC", NXMVLANTCI: "NXM_OF_VLAN_TCI",
+		NXMIPv4Src: "NXM_OF_IP_SRC", NXMIPv4Dst: "NXM_OF_IP_DST", NXMIPv6Src: "NXM_NX_IPV6_SRC", NXMIPv6Dst: "NXM_NX_IPV6_DST",
+		NXMTCPSrc: "NXM_OF_TCP_SRC", NXMTCPDst: "NXM_OF_TCP_DST", NXMUDPSrc: "NXM_OF_UDP_SRC", NXMUDPDst: "NXM_OF_UDP_DST",
+		OXMSCTPSrc: "OXM_OF_SCTP_SRC", OXMSCTPDst: "OXM_OF_SCTP_DST",
+	}
 }
 
 func (f NXM) id() uint8 { return uint8(f >> 9 & 0x7f) }
@@ -71,6 +83,9 @@ func EthSrcRange() Range { return Range{Field: NXMEthSrc, Bits: 48} }
 
 // EthDstRange is the whole destination MAC address.
 func EthDstRange() Range { return Range{Field: NXMEthDst, Bits: 48} }
+
+// FieldRange is bits bits of a field from first on.
+func FieldRange(f NXM, first, bits int) Range { return Range{Field: f, First: first, Bits: bits} }
 
 // String returns the range as ovs-ofctl prints it.
 func (r Range) String() string {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
 # With the word "race" also what `go test -race` needs, with "suricata" Suricata, with "kernel" what runs the tests in a
-# virtual machine, with "browser" a browser for the status page's test, with "promtool" the checker of Prometheus's alert
-# rules, with "bench" the programs that `make bench` measures beside.
+# virtual machine, with "debootstrap" what testenv/other-ovs.sh needs, with "browser" a browser for the status page's test,
+# with "promtool" the checker of Prometheus's alert rules, with "bench" the programs that `make bench` measures beside.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
@@ -38,6 +38,7 @@ if wants kernel; then
   have cpio || missing+=(cpio)
   have modprobe || missing+=(kmod)
 fi
+if wants debootstrap && ! have debootstrap; then missing+=(debootstrap); fi
 if wants browser && ! have chromium; then missing+=(chromium); fi
 if wants bench; then # peers to measure beside
   have ovs-testcontroller || missing+=(openvswitch-testcontroller)

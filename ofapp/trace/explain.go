@@ -162,7 +162,7 @@ func (e *explainer) act(ev event) {
 	e.out(port)
 }
 
-// shared tells that another attachment may have the frame's connection.
+// shared tells that other attachments have other connections.
 func (e *explainer) shared() string {
 	up := 0
 	for _, a := range e.w.Attachments {
@@ -173,7 +173,7 @@ func (e *explainer) shared() string {
 	if up < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" (one of %d that share the connections: the hash decides)", up)
+	return fmt.Sprintf(" (one of %d that share the connections; it has this one)", up)
 }
 
 func (e *explainer) name(port uint32) string {

@@ -76,9 +76,6 @@ func (f Frame) expression(port uint32, more ...string) string {
 		parts = append(parts, fmt.Sprintf("dl_type=%#04x", f.EtherType))
 		parts = append(parts, f.ipFields()...)
 	}
-	// The hash that a select group asks the datapath for; 0 means that none was
-	// taken yet, and the trace would end there.
-	parts = append(parts, "dp_hash=1")
 	return strings.Join(append(parts, more...), ",")
 }
 

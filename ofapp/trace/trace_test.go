@@ -49,15 +49,15 @@ func TestParseFaults(t *testing.T) {
 func TestExpression(t *testing.T) {
 	const macs = "020000000002" + "020000000001"
 	for _, c := range []struct{ hex, want string }{
-		{macs + "0800" + "4500001c0001000040110000c0000201c0000202" + "03e807d000080000", "dl_type=0x0800,nw_src=192.0.2.1,nw_dst=192.0.2.2,nw_proto=17,udp_src=1000,udp_dst=2000,dp_hash=1"},
+		{macs + "0800" + "4500001c0001000040110000c0000201c0000202" + "03e807d000080000", "dl_type=0x0800,nw_src=192.0.2.1,nw_dst=192.0.2.2,nw_proto=17,udp_src=1000,udp_dst=2000"},
 		{macs + "0800" + "4500001c0001200040110000c0000201c0000202" + "03e807d000080000", "nw_frag=first,udp_src=1000"},
-		{macs + "0800" + "4500001c0001000140110000c0000201c0000202" + "03e807d000080000", "nw_proto=17,nw_frag=later,dp_hash=1"},
-		{macs + "8100a014" + "0806", "vlan_tci=0xb014,dl_type=0x0806,dp_hash=1"},
-		{macs + "81000014" + "88a80007" + "0800", "vlan_tci=0x1014,dl_type=0x88a8,dp_hash=1"},
-		{macs + "0026" + "424203" + strings.Repeat("00", 35), "dl_type=0x05ff,dp_hash=1"},
-		{macs + "0026" + "aaaa03000000" + "0806", "dl_type=0x0806,dp_hash=1"},
-		{macs + "86dd" + "6000000000100040" + strings.Repeat("fe800000000000000000000000000001", 2) + "0600000000000000" + "00500051", "nw_proto=6,tcp_src=80,tcp_dst=81,dp_hash=1"},
-		{macs + "86dd" + "6000000000102c40" + strings.Repeat("fe800000000000000000000000000001", 2) + "0600000800000000" + "00500051", "nw_proto=6,nw_frag=later,dp_hash=1"},
+		{macs + "0800" + "4500001c0001000140110000c0000201c0000202" + "03e807d000080000", "nw_proto=17,nw_frag=later"},
+		{macs + "8100a014" + "0806", "vlan_tci=0xb014,dl_type=0x0806"},
+		{macs + "81000014" + "88a80007" + "0800", "vlan_tci=0x1014,dl_type=0x88a8"},
+		{macs + "0026" + "424203" + strings.Repeat("00", 35), "dl_type=0x05ff"},
+		{macs + "0026" + "aaaa03000000" + "0806", "dl_type=0x0806"},
+		{macs + "86dd" + "6000000000100040" + strings.Repeat("fe800000000000000000000000000001", 2) + "0600000000000000" + "00500051", "nw_proto=6,tcp_src=80,tcp_dst=81"},
+		{macs + "86dd" + "6000000000102c40" + strings.Repeat("fe800000000000000000000000000001", 2) + "0600000800000000" + "00500051", "nw_proto=6,nw_frag=later"},
 	} {
 		b, err := hex.DecodeString(c.hex)
 		if err != nil {

@@ -154,27 +154,74 @@ func (l PolicyLine) matches(t transit) bool {
 		(side(t.IP.Src, t.IP.SrcPort) || side(t.IP.Dst, t.IP.DstPort))
 }
 
-// inspect hands the frame to the first attachment that is up, with the carrier
-// tag in front: VID is the VLAN, PCP the origin.
+// inspect hands the frame to the slot's attachment, with the carrier tag in
+// front: VID is the VLAN, PCP the origin.
 func (g *Gateway) inspect(t transit, open bool) Verdict {
-	for _, a := range g.Attachments {
-		if !a.up() {
-			continue
-		}
-		for _, leg := range a.Legs {
-			if slices.Contains(leg.Sends, t.origin) {
-				if a.StackLane && t.stacked() {
-					leg = a.Legs[1]
-				}
-				tags := append([]Tag{{tpidC, uint16(t.origin)<<13 | t.vlan}}, t.Tags...)
-				return Verdict{Outputs: []Output{{leg.Port, tags}}, Why: whyInspected}
+	a, ok := g.inspector(t)
+	switch {
+	case !ok && open:
+		return g.forward(t)
+	case !ok:
+		return drop(whyClosed)
+	}
+	leg := a.Legs[slices.IndexFunc(a.Legs, func(l Leg) bool { return slices.Contains(l.Sends, t.origin) })]
+	if a.StackLane && t.stacked() {
+		leg = a.Legs[1]
+	}
+	tags := append([]Tag{{tpidC, uint16(t.origin)<<13 | t.vlan}}, t.Tags...)
+	return Verdict{Outputs: []Output{{leg.Port, tags}}, Why: g.whyInspected(t)}
+}
+
+// inspector finds the attachment that inspects the frame; false if none is up.
+func (g *Gateway) inspector(t transit) (Attachment, bool) {
+	for _, drain := range []bool{false, true} {
+		for _, i := range g.Slots[g.slot(t)] {
+			if a := g.Attachments[i]; a.up() && a.Drain == drain {
+				return a, true
 			}
 		}
 	}
-	if open {
-		return g.forward(t)
+	return Attachment{}, false
+}
+
+// slot is the same for both directions of a connection. The number of slots is
+// a power of two.
+func (g *Gateway) slot(t transit) int {
+	if t.IP == nil || len(t.Tags) > 1 {
+		return int(t.vlan) % len(g.Slots)
 	}
-	return drop(whyClosed)
+	src, dst := t.IP.SrcPort, t.IP.DstPort
+	if client := max(src, dst); t.IP.ported() && client >= ephemeral && min(src, dst) < ephemeral {
+		return int(client/2) % len(g.Slots)
+	}
+	one, other := t.IP.Src.AsSlice(), t.IP.Dst.AsSlice()
+	a, b := uint16(one[len(one)-1]), uint16(other[len(other)-1])
+	if t.IP.ported() && t.IP.Proto == protoTCP {
+		a, b = src, dst
+	}
+	return int(a/2^b/2) % 16 % len(g.Slots)
+}
+
+// ephemeral is where those ports begin that are nearly always a client's, and
+// below which are those of servers.
+const ephemeral = 0x8000
+
+const (
+	protoTCP  = 6
+	protoUDP  = 17
+	protoSCTP = 132
+)
+
+// ported tells whether the packet has ports.
+func (p IP) ported() bool {
+	return p.Fragment == Whole && slices.Contains([]uint8{protoTCP, protoUDP, protoSCTP}, p.Proto)
+}
+
+func (g *Gateway) whyInspected(t transit) string {
+	if len(g.Slots) > 1 {
+		return whyShared
+	}
+	return whyInspected
 }
 
 // stacked tells whether the frame has two tags of its own or may hide tags in

@@ -65,12 +65,23 @@ type Frame struct {
 // cut tells whether the frame ends within a tag, which is not among its tags.
 func (f Frame) cut() bool { return f.EtherType == tpidC || f.EtherType == tpidS }
 
-// IP is the head of an IP packet that is not a later fragment.
+// IP is the head of an IP packet.
 type IP struct {
 	Src, Dst         netip.Addr
-	Proto            uint8
-	SrcPort, DstPort uint16 // 0 for protocols without ports
+	Proto            uint8  // of a later fragment of IPv6 that of the fragment header
+	SrcPort, DstPort uint16 // 0 for protocols without ports, and of fragments
+	Fragment         Fragment
 }
+
+// Fragment is what part of a packet is there.
+type Fragment uint8
+
+// The fragments.
+const (
+	Whole Fragment = iota
+	FirstFragment
+	LaterFragment
+)
 
 // String prints the frame on one line.
 func (f Frame) String() string {
@@ -98,8 +109,9 @@ type Config struct {
 	Uplink      uint16
 	Trunks      []TrunkPort
 	Host        Host
-	Attachments []Attachment // the first that is up inspects
-	Open        bool         // on_failure: open
+	Attachments []Attachment
+	Slots       [][]int // for each slot the attachments, as indices, of which the first that is up inspects
+	Open        bool    // on_failure: open
 	EastWest    bool
 	Policy      []PolicyLine
 	Offloads    []Offload
@@ -123,8 +135,10 @@ type Host struct {
 
 // Attachment is an IPS.
 type Attachment struct {
-	Legs []Leg
-	Up   bool
+	Legs   []Leg
+	Up     bool
+	Drain  bool // inspects while no other one does
+	Weight int  // what Slots are made from
 	// StackLane: frames that may be stacked go in at the other leg.
 	StackLane bool
 }

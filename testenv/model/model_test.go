@@ -37,6 +37,7 @@ func testConfig() Config {
 		},
 		Host:        Host{Enabled: true, MAC: hostMAC},
 		Attachments: []Attachment{{Legs: []Leg{{ips, all, all}}, Up: true}},
+		Slots:       [][]int{{0}},
 	}
 }
 

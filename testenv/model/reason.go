@@ -15,6 +15,7 @@ const (
 	whyPolicyDrop        = "policy: drop"
 	whyBlocked           = "offload: blocked connection"
 	whyInspected         = "inspect"
+	whyShared            = "inspect: by the attachment that has the slot"
 	whyClosed            = "no attachment is up"
 	whyNotOurTag         = "probe, or a carrier tag that the gateway did not write"
 	whyWrongLeg          = "origin does not come back on this leg"
@@ -49,6 +50,7 @@ func Reasons() []string {
 		whyPolicyDrop,
 		whyBlocked,
 		whyInspected,
+		whyShared,
 		whyClosed,
 		whyNotOurTag,
 		whyWrongLeg,
