@@ -85,7 +85,7 @@ func TestFaultTable(t *testing.T) {
 }
 
 func (b *bed) chaosYAML(more string) string {
-	c := strings.NewReplacer("PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String()).
+	c := strings.NewReplacer("PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(800*time.Millisecond).String()).
 		Replace(chaosConfig)
 	if b.relay != nil {
 		more += "openflow: " + b.relay.endpoint + "\n"

@@ -23,6 +23,7 @@ func TestForeignBound(t *testing.T) {
 		}
 		last := time.Now()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if n := len(looks); n != 26 || looks[0] != began || looks[n-1].Before(last.Add(-time.Millisecond)) {
 			t.Errorf("%d looks, the first after %v, the last after %v", n, looks[0].Sub(began), looks[n-1].Sub(began))
 		}
