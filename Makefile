@@ -28,7 +28,7 @@ GOLANGCILINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 .PHONY: deps
 deps: ## Install what the tests and the demo need (Debian, Ubuntu)
@@ -46,13 +46,33 @@ demo: deps build ## Show the gateway at work, then clean up
 
 .PHONY: test
 test: deps $(TOOLS)/nfpm ## Run all tests
-	@testenv/install.sh suricata browser promtool
+	@testenv/install.sh race suricata browser promtool
 	$(ROOT) go test -race -timeout 11m ./...
 
+# OVS is a Debian suite whose Open vSwitch is to be tested, such as trixie; empty: the machine's own. KERNEL is one of apt's
+# suites whose kernel is to be booted, such as bookworm-backports; empty: the one that apt would install.
+OVS    ?=
+KERNEL ?=
+OVSDIR  = $(if $(OVS),/var/cache/ofcontroller/ovs-$(OVS))
+
 .PHONY: test-kernel
-test-kernel: ## Run the integration tests on the kernel datapath, in a virtual machine
-	@testenv/install.sh kernel
-	$(ROOT) go test -tags kernel -count=1 -timeout 20m ./testenv/kernel
+test-kernel: ## Run the integration tests on the kernel datapath, in a virtual machine (OVS=trixie, KERNEL=bookworm-backports)
+	@testenv/install.sh kernel suricata $(if $(OVS),debootstrap)
+	$(if $(OVS),$(ROOT) testenv/other-ovs.sh $(OVS) $(OVSDIR))
+	$(ROOT) env TESTENV_OVS=$(OVSDIR) go test -tags kernel -count=1 -timeout 25m ./testenv/kernel -args -suite '$(KERNEL)'
+
+.PHONY: test-kernel-all
+test-kernel-all: ## The same, and the tests that are too slow for every change
+	@testenv/install.sh kernel suricata $(if $(OVS),debootstrap)
+	$(if $(OVS),$(ROOT) testenv/other-ovs.sh $(OVS) $(OVSDIR))
+	$(ROOT) env TESTENV_OVS=$(OVSDIR) go test -tags kernel -count=1 -timeout 65m ./testenv/kernel -args -suite '$(KERNEL)' -all
+
+.PHONY: test-ovs
+test-ovs: OVS := $(or $(OVS),trixie)
+test-ovs: deps ## Run the integration tests on the userspace datapath of another Open vSwitch (OVS=trixie)
+	@testenv/install.sh suricata debootstrap
+	$(ROOT) testenv/other-ovs.sh $(OVS) $(OVSDIR)
+	$(ROOT) env TESTENV_OVS=$(OVSDIR) go test -count=1 -timeout 15m ./flows ./openflow ./ovsdb ./ofapp
 
 .PHONY: chaos
 chaos: deps ## Hurt the gateway for CHAOSTIME and write the fault table of docs/reliability.md
@@ -118,6 +138,7 @@ $(TOOLS)/nfpm:
 generate: ## Write the generated references and golden files anew
 	go generate ./...
 	go test ./docs ./ofapp ./cmd/ofcontroller ./testenv/bench -run 'Golden|Generated' -update
+	go test ./testenv/demo -run 'TestDemo$$' -update
 
 .PHONY: screenshots
 screenshots: deps ## Take the pictures of the status page anew

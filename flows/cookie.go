@@ -5,7 +5,7 @@ package flows
 import "fmt"
 
 // Cookie tells whose flow it is. Bits 48-63 are Magic, bits 40-47 the
-// category, bits 0-31 the object within the category.
+// category, bits 32-39 a share, bits 0-31 the object within the category.
 type Cookie uint64
 
 // Magic is the upper 16 bits of every cookie of ours: flows with another
@@ -152,6 +152,13 @@ func (r DropReason) String() string {
 func NewCookie(c Category, object uint32) Cookie {
 	return Cookie(Magic<<48 | uint64(c)<<40 | uint64(object))
 }
+
+// ShareShift is where the share of a cookie stands: bits 32-39 spread the many
+// flows that one object may have, so that they can be asked for in shares. Those
+// of learned flows and of all objects with few flows are 0.
+const ShareShift = 32
+
+func (c Cookie) share(by byte) Cookie { return c | Cookie(by)<<ShareShift }
 
 func dropCookie(r DropReason) Cookie        { return NewCookie(CatDrop, uint32(r)) }
 func portVLAN(port uint32, v uint16) uint32 { return port<<12 | uint32(v) }

@@ -80,7 +80,7 @@ func (b *builder) macs(vlan uint16, holders []Trunk) {
 			}
 			seen[m] = true
 			b.add(Flow{
-				Table: TableMAC, Priority: PriorityStatic, Cookie: NewCookie(CatStatic, t.OFPort),
+				Table: TableMAC, Priority: PriorityStatic, Cookie: NewCookie(CatStatic, t.OFPort).share(m[5]),
 				Match: Match{Regs: in, EthDst: exactMAC(m)}, Actions: actions,
 			})
 		}

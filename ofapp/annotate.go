@@ -97,7 +97,7 @@ func (a *App) annotated(ctx context.Context, filter flowFilter) (FlowTable, erro
 	w.each(func(_ int, f flows.Flow) { n.flows = append(n.flows, f) })
 	n.ports[flows.LocalPort] = in.bridge.Name
 	out := FlowTable{}
-	err = conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, func(s openflow.FlowStats) error {
+	err = eachFlow(ctx, conn, openflow.TableAll, func(s openflow.FlowStats) error {
 		if f, err := n.flow(s); err != nil {
 			return err
 		} else if filter.takes(f) {

@@ -224,7 +224,7 @@ func (a *App) watch(ctx context.Context) error {
 		case <-a.begins:
 		case <-retry.C:
 		}
-		news.look(a, a.db.Snapshot())
+		news.look(a, a.db.View())
 		a.changed()
 		if err := a.ensure(ctx); err != nil && ctx.Err() == nil {
 			retry.Reset(time.Second)

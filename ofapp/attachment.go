@@ -89,7 +89,7 @@ func (a *App) run(ctx context.Context, at *attachment) error {
 		case <-limit:
 			known = true
 		case <-tick.C:
-			br := a.db.Snapshot().Bridge
+			br := a.db.View().Bridge
 			known = br != nil && guestMTU(a.config(), br) > 0
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -233,6 +234,11 @@ func (b *balanceBed) where(t *testing.T) map[uint16]string {
 
 func (b *balanceBed) states(t *testing.T, want ...string) {
 	t.Helper()
+	// Two Suricatas that start at once take their time where others want the
+	// processors too: "suricata -T" alone took 7 s of 20 there.
+	eventually(t, suricataStart, fmt.Sprintf("the Suricatas are %v", want), func() bool {
+		return slices.Equal(b.attachmentStates(), []string{"a " + want[0], "b " + want[1]})
+	})
 	s := shareBed{bed: b.bed}
 	s.waitStates(t, want...)
 	b.env.AppctlT(t, "revalidator/wait")

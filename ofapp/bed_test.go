@@ -108,12 +108,17 @@ func (b *bed) yaml(config string) string {
 	if !strings.Contains(config, "inspection:") {
 		config += "\ninspection:\n"
 	}
-	// On a slow machine probes must not be what decides, unless the test is of them.
-	if timeout := testenv.Scaled(defaultTimeout); timeout != defaultTimeout && !strings.Contains(config, "probe:") {
-		config = strings.Replace(config, "inspection:\n", "inspection:\n  probe: {timeout: "+timeout.String()+"}\n", 1)
+	if !strings.Contains(config, "probe:") {
+		config = strings.Replace(config, "inspection:\n", "inspection:\n  "+patientProbe()+"\n", 1)
 	}
 	config = strings.Replace(config, "inspection:\n", "inspection:\n  attachments: ["+at+"]\n", 1)
 	return "ovsdb: ${DB}\ncontrol: ${CONTROL}\nbridge: {name: br0}\n" + config
+}
+
+// patientProbe is the key for configurations of tests that are not of probes: on
+// a slow machine they must not be what decides.
+func patientProbe() string {
+	return "probe: {timeout: " + testenv.Scaled(defaultTimeout).String() + "}"
 }
 
 // hostMAC is the address of the LOCAL port.

@@ -45,7 +45,7 @@ func (a *App) ensure(ctx context.Context) error {
 func (a *App) ensureBridge(ctx context.Context) error {
 	a.ensuring.Lock()
 	defer a.ensuring.Unlock()
-	if !a.db.Snapshot().Connected {
+	if !a.db.View().Connected {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
@@ -146,7 +146,7 @@ func (a *App) tables(cfg *config.Config) map[int]ovsdb.Table {
 // sizeAttachments gives the ports that this program makes room for the
 // largest guest's frames.
 func (a *App) sizeAttachments() error {
-	br := a.db.Snapshot().Bridge
+	br := a.db.View().Bridge
 	if br == nil {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (a *App) sizeAttachments() error {
 // segments of up to 64 KiB without checksums, and a veth or tap device would
 // pass that to the IPS. The userspace datapath has no such frames.
 func (a *App) plainAttachments() error {
-	br := a.db.Snapshot().Bridge
+	br := a.db.View().Bridge
 	if br == nil || br.DatapathType == datapathUserspace {
 		return nil
 	}

@@ -44,7 +44,7 @@ control: ${CONTROL}
 bridge: {name: br0}
 uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 20]}]
-inspection: {on_failure: `+policy+`, attachments: [{name: builtin, rules: ["`+rulesFile+`"], `+strings.ReplaceAll(keys, "EVE", eveFile)+`}]}
+inspection: {`+patientProbe()+`, on_failure: `+policy+`, attachments: [{name: builtin, rules: ["`+rulesFile+`"], `+strings.ReplaceAll(keys, "EVE", eveFile)+`}]}
 `)
 	b.ctl.WaitConverged(t, converge)
 	return b, rulesFile, eveFile

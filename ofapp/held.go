@@ -148,8 +148,8 @@ const maxDump = 3_000_000
 func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms, known *flowTable) (*held, error) {
 	h := newHeld(known)
 	d := dumping{held: h, forms: forms, now: time.Now()}
-	if err := conn.Flows(ctx, openflow.FlowFilter{Table: openflow.TableAll}, d.take); err != nil {
-		return nil, fmt.Errorf("dump flows: %w", err)
+	if err := eachFlow(ctx, conn, openflow.TableAll, d.take); err != nil {
+		return nil, err
 	}
 	var err error
 	if h.groups, err = dumpGroups(ctx, conn); err != nil {
@@ -157,6 +157,57 @@ func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms, known *f
 	}
 	h.counted.ended = time.Now()
 	return h, nil
+}
+
+// maxAnswer is how many flows the switch is asked for at once. ovs-vswitchd
+// collects and writes an answer in one go, some microseconds a flow, and with the
+// userspace datapath the same thread forwards frames: what its ports' receive
+// queues can't hold until then, some 270 small frames each, is lost.
+const maxAnswer = 8192
+
+// eachFlow reads the flows of a table, or of all, in shares. A table that is
+// empty at first may be left out.
+func eachFlow(ctx context.Context, conn *openflow.Conn, table uint8, take func(openflow.FlowStats) error) error {
+	tables, err := conn.TableStats(ctx)
+	if err != nil {
+		return err
+	}
+	var active [256]int
+	sum := 0
+	for _, t := range tables {
+		active[t.Table] = int(t.Active)
+		sum += int(t.Active)
+	}
+	for _, f := range shares(table, active[:], sum) {
+		if err := conn.Flows(ctx, f, take); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shares are the questions for the flows of tables with so many: one for all, if
+// these are few, or one for each table, or several by the share in the cookie.
+// Whatever cookies flows have, each is in the answer to one of them.
+func shares(table uint8, active []int, sum int) []openflow.FlowFilter {
+	if sum <= maxAnswer {
+		return []openflow.FlowFilter{{Table: table}}
+	}
+	const most = 256
+	var out []openflow.FlowFilter
+	for i, n := range active {
+		if n == 0 || table != openflow.TableAll && int(table) != i {
+			continue
+		}
+		count := uint64(1)
+		for n > int(count)*maxAnswer && count < most {
+			count *= 2
+		}
+		for share := range count {
+			out = append(out, openflow.FlowFilter{Table: uint8(i), Cookie: share << flows.ShareShift, CookieMask: (count - 1) << flows.ShareShift})
+		}
+	}
+	return out
 }
 
 // dumping sorts the flows of a dump.

@@ -33,9 +33,11 @@ func (a *App) tend(ctx context.Context) error {
 		a.mu.Lock()
 		all := append(slices.Clone(a.attachments), a.leaving...)
 		a.mu.Unlock()
+		before := tended
+		tended = map[*life]bool{}
 		for _, at := range all {
-			if !tended[at.life] {
-				tended[at.life] = true
+			tended[at.life] = true
+			if !before[at.life] {
 				g.Go(func() error { return a.live(ctx, at) })
 			}
 		}

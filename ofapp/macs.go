@@ -35,10 +35,10 @@ func (a *App) MACs(ctx context.Context) ([]MAC, error) {
 	if conn == nil {
 		return nil, errNoSwitch
 	}
-	names := portNames(a.db.Snapshot().Bridge)
+	names := portNames(a.db.View().Bridge)
 	uplink := a.config().Uplinks[0].Port
 	out := []MAC{}
-	err := conn.Flows(ctx, openflow.FlowFilter{Table: uint8(flows.TableMAC)}, func(s openflow.FlowStats) error {
+	err := eachFlow(ctx, conn, uint8(flows.TableMAC), func(s openflow.FlowStats) error {
 		c := flows.Cookie(s.Cookie)
 		if !c.Ours() || c.Object() == flows.LocalPort {
 			return nil

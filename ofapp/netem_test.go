@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"ofcontroller/testenv"
 )
 
 // TestBadLink puts netem(8) between the switch and the IPS: traffic and the
@@ -97,55 +95,4 @@ func (b *bed) probes() map[string]float64 {
 func (b *bed) roundTrip() time.Duration {
 	us, _ := b.only()["rtt_us"].(float64)
 	return time.Duration(us) * time.Microsecond
-}
-
-// TestSwitchRestartLoss restarts ovs-vswitchd under 500 frames a second. The
-// kernel datapath goes on with the datapath flows it has until the new process
-// flushes them: at once, or, with flow-restore-wait, when it is told that its
-// flows are complete.
-func TestSwitchRestartLoss(t *testing.T) {
-	const rate = 500
-	for _, wait := range []bool{false, true} {
-		name := "as it comes"
-		if wait {
-			name = "flow-restore-wait"
-		}
-		t.Run(name, func(t *testing.T) {
-			b := &bed{t: t, home: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}, legs: 1}
-			for i, port := range []string{up, t0, t1, t2} {
-				b.ports[port] = b.port(port, []int{1, 11, 12, 13}[i])
-			}
-			b.ips = testenv.NewIPS(b.port("ips0", 21), nil, nil)
-			t.Cleanup(b.ips.Stop)
-			b.ctl = b.env.Controller(t, b.yaml(strings.Replace(wayConfig, "enabled: true", "enabled: false", 1)))
-			b.ctl.WaitConverged(t, converge)
-			tr := b.startTrafficAt(wayStreams()[:1], time.Second/rate)
-			tr.flows(t)
-			start := time.Now()
-			from := tr.tally()
-			if wait {
-				b.env.VsctlT(t, "--no-wait", "set", "Open_vSwitch", ".", "other_config:flow-restore-wait=true")
-			}
-			flows := len(keys(b.dumpAges()))
-			if err := b.env.StopSwitch(); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.env.StartSwitch(); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, converge, "the flows are back", func() bool { return len(keys(b.dumpAges())) == flows })
-			if wait {
-				b.env.VsctlT(t, "--no-wait", "remove", "Open_vSwitch", ".", "other_config", "flow-restore-wait")
-			}
-			tr.flows(t)
-			b.ctl.WaitConverged(t, converge)
-			took := time.Since(start)
-			tr.halt()
-			y := tr.tally()
-			t.Logf("%v of restart and recovery: %v; %.0f frames/s", took.Round(time.Millisecond), y, float64(y.sent-from.sent)/took.Seconds())
-			if !y.clean() {
-				t.Errorf("%v", y)
-			}
-		})
-	}
 }

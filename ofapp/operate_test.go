@@ -63,6 +63,8 @@ func TestGoldenInit(t *testing.T) {
 			b.env.VsctlT(t, append([]string{"set", "port", name}, strings.Fields(keys)...)...)
 		}
 	}
+	b.env.VsctlT(t, "--", "add-bond", "br7", "lag0", "member0", "member1",
+		"--", "set", "interface", "member0", "type=internal", "--", "set", "interface", "member1", "type=internal")
 	b.env.VsctlT(t, "set", "interface", "en-tap", `external_ids:attached-mac=02\:00\:00\:00\:00\:60`)
 	b.env.VsctlT(t, "set", "port", "br7", "tag=20")
 	text, err := b.ctl.CLI("init", "--bridge", "br7", "--ovsdb", b.env.DB())

@@ -40,7 +40,7 @@ func (a *App) Ports(ctx context.Context) (PortTable, error) {
 	if conn == nil {
 		return nil, errNoSwitch
 	}
-	cfg, br := a.config(), a.db.Snapshot().Bridge
+	cfg, br := a.config(), a.db.View().Bridge
 	if br == nil {
 		return nil, errNoBridge
 	}

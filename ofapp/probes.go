@@ -15,6 +15,7 @@ import (
 
 // probe sends probes to every attachment and hears the verdicts of time.
 func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
+	began, restoring := time.Now(), true
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -22,6 +23,10 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
+			if restoring = restoring && a.restoring(began); restoring {
+				timer.Reset(restorePoll)
+				continue
+			}
 			now, err := a.answers(ctx, conn)
 			if err != nil {
 				return err
@@ -57,6 +62,26 @@ func (a *App) answers(ctx context.Context, conn *openflow.Conn) (time.Time, erro
 		return time.Now(), nil
 	}
 	return asked, nil
+}
+
+// A switch that waits for its flows to be restored is looked at so often, and
+// waited for no longer than that.
+const (
+	restorePoll  = 20 * time.Millisecond
+	restoreLimit = time.Minute
+)
+
+// restoreWaitFault is for status.
+const restoreWaitFault = "other_config:flow-restore-wait of the switch is true: an ovs-vswitchd that was started with it forwards no new kinds of frames " +
+	"until it is gone: ovs-vsctl remove Open_vSwitch . other_config flow-restore-wait"
+
+// restoring tells whether the switch, on a connection that began then and whose
+// key was set ever since, may be waiting for its flows. It takes nothing from its
+// datapath meanwhile: no probe comes back, which says nothing about the IPS. A
+// switch that has passed this once no longer heeds the key, and the connection
+// may be one to such a switch; that is why the time is limited.
+func (a *App) restoring(began time.Time) bool {
+	return a.db.Snapshot().FlowRestoreWait && time.Since(began) < restoreLimit
 }
 
 // forgetProbes lets all attachments' probes start afresh; verdicts stay.
@@ -138,7 +163,7 @@ func (a *App) sendProbe(ctx context.Context, conn *openflow.Conn, at *attachment
 // probeLeg is the port that the origin's frames go out of to the attachment;
 // not ok while a leg is missing.
 func (a *App) probeLeg(c config.Attachment, o flows.Origin) (port uint32, ok bool) {
-	br := a.db.Snapshot().Bridge
+	br := a.db.View().Bridge
 	if br == nil {
 		return 0, false
 	}

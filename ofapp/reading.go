@@ -52,7 +52,7 @@ func (a *App) Reading(ctx context.Context) (Reading, error) {
 	if conn == nil {
 		return Reading{}, errNoSwitch
 	}
-	cfg, br := a.config(), a.db.Snapshot().Bridge
+	cfg, br := a.config(), a.db.View().Bridge
 	if br == nil {
 		return Reading{}, errNoBridge
 	}

@@ -142,6 +142,12 @@ func checkPorts(cfg *config.Config) error {
 // checkBridge tells whether ports of the configuration belong to another bridge.
 // What else the bridge lacks is put right, or waited for, as at a start.
 func (a *App) checkBridge(ctx context.Context, next *config.Config) error {
+	a.mu.Lock()
+	db := a.db
+	a.mu.Unlock()
+	if db == nil {
+		return nil // asked before Run
+	}
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
 	s := ovsdb.Spec{Ports: networkPorts(next)}
@@ -150,7 +156,7 @@ func (a *App) checkBridge(ctx context.Context, next *config.Config) error {
 			s.Ports = append(s.Ports, ovsdb.PortSpec{Name: name})
 		}
 	}
-	if err := a.db.Check(ctx, s); errors.Is(err, ovsdb.ErrPortElsewhere) {
+	if err := db.Check(ctx, s); errors.Is(err, ovsdb.ErrPortElsewhere) {
 		return fmt.Errorf("%w; a port of bridge %s would be right", err, next.Bridge.Name)
 	}
 	return nil

@@ -23,7 +23,7 @@ func TestAttachmentsRefused(t *testing.T) {
 	}
 	r.env.VsctlT(t, "--", "add-br", "br1", "--", "set", "bridge", "br1", "datapath_type=netdev",
 		"--", "add-port", "br1", "theirs", "--", "set", "interface", "theirs", "type=internal")
-	before, began, states := r.dumpAges(), time.Now(), r.states()
+	before, began, states := r.dumpAges(), time.Now(), r.attachmentStates()
 	for _, c := range []struct {
 		name        string
 		attachments []string
@@ -60,7 +60,7 @@ func TestAttachmentsRefused(t *testing.T) {
 		})
 	}
 	r.expectUntouched(t, before, began)
-	if now := r.states(); !slices.Equal(now, states) {
+	if now := r.attachmentStates(); !slices.Equal(now, states) {
 		t.Errorf("attachments %v, were %v", now, states)
 	}
 	if text, err := r.ctl.CLI("status", "-o", "json"); err != nil || strings.Contains(text, `"leaving"`) {

@@ -136,36 +136,21 @@ func (r *rosterBed) judge(t *testing.T, lossy bool) {
 func (r *rosterBed) put(t *testing.T, attachments ...string) {
 	t.Helper()
 	began := time.Now()
-	r.hup(t, attachments...)
+	r.reread(t, suricataStart, r.text(attachments))
 	var names []string
 	for _, at := range attachments {
 		name, _, _ := strings.Cut(strings.TrimPrefix(at, "{name: "), ",")
 		names = append(names, name+" up")
 	}
-	eventually(t, suricataStart, fmt.Sprint("attachments ", names), func() bool { return slices.Equal(r.states(), names) })
+	eventually(t, suricataStart, fmt.Sprint("attachments ", names), func() bool { return slices.Equal(r.attachmentStates(), names) })
 	r.ctl.WaitConverged(t, suricataStart)
 	t.Logf("%v after %v", names, time.Since(began).Round(time.Millisecond))
 }
 
-// hup writes a configuration and waits until it is in force.
-func (r *rosterBed) hup(t *testing.T, attachments ...string) {
-	t.Helper()
-	if err := r.ctl.Rewrite(r.text(attachments)); err != nil {
-		t.Fatal(err)
-	}
-	n := strings.Count(r.ctl.Logs(), "configuration read again")
-	if err := r.ctl.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, suricataStart, "the configuration was read", func() bool {
-		return strings.Count(r.ctl.Logs(), "configuration read again") > n
-	})
-}
-
-// states is name and state of every attachment.
-func (r *rosterBed) states() []string {
+// attachmentStates is name and state of every attachment.
+func (b *bed) attachmentStates() []string {
 	var out []string
-	list, _ := r.ctl.Status()["attachments"].([]any)
+	list, _ := b.ctl.Status()["attachments"].([]any)
 	for _, at := range list {
 		m := at.(map[string]any)
 		out = append(out, fmt.Sprint(m["name"], " ", m["state"]))

@@ -143,7 +143,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	a := s.a
 	if !s.assumed {
 		if a.bridge() == nil {
-			if a.db.Snapshot().Connected {
+			if a.db.View().Connected {
 				a.note(errors.New("the database does not have the bridge yet"))
 			}
 			return 0, nil
@@ -151,7 +151,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 		a.assume(s.held)
 		s.assumed = true
 	}
-	first := s.target == nil
+	before := s.target
 	t, err := s.want(ctx)
 	if err != nil {
 		a.note(err)
@@ -160,8 +160,11 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 	if t, err = s.withMeters(ctx, t); err != nil {
 		return 0, err
 	}
-	if first {
+	if before == nil {
 		a.tally.add(s.held.counted, t)
+	}
+	if t != before {
+		s.quiet = false // the difference is ours, whatever it was that woke the loop
 	}
 	c, err := s.difference(ctx, t)
 	if err != nil {
@@ -214,9 +217,12 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 	_ = a.ensure(ctx) // kept for status; what can be done without is done
 	t := &target{serial: in.serial}
 	t.gateway, t.faults = in.gateway()
-	if limit := a.db.Snapshot().VLANLimit; limit != "" && limit != "1" {
+	if limit := a.db.View().VLANLimit; limit != "" && limit != "1" {
 		t.faults = append(t.faults, fmt.Sprintf(
 			"other_config:vlan-limit of the switch is %s: frames with two tags lose one on the way to the IPS; 1 would be right", limit))
+	}
+	if a.db.Snapshot().FlowRestoreWait {
+		t.faults = append(t.faults, restoreWaitFault)
 	}
 	a.places.configure(in.bridge.Name, t.gateway, portNames(in.bridge))
 	var last *wantedTable

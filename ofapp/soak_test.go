@@ -68,6 +68,9 @@ func TestSoak(t *testing.T) {
 	if last.resident > first.resident+soakGrowth || last.goroutines > first.goroutines+3 || last.files > first.files+3 {
 		t.Errorf("it grows: %+v, then %+v", first, last)
 	}
+	if n := b.ctl.Status()["repairs"]; n != 0.0 {
+		t.Errorf("%v repairs: nobody else changed flows", n)
+	}
 	if y := tr.tally(); !y.clean() || y.lost == y.sent {
 		t.Error(y)
 	}

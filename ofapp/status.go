@@ -134,7 +134,7 @@ func (a *App) known() (s Status, own int, conn *openflow.Conn) {
 	v, cfg := a.view, a.cfg
 	conn = a.conn
 	a.mu.Unlock()
-	db := a.db.Snapshot()
+	db := a.db.View()
 	s = Status{
 		Attachments: attachments, Leaving: leaving,
 		Bridge: cfg.Bridge.Name, Flows: v.flows, OnFailure: cfg.Inspection.OnFailure, Switch: db.OVSVersion,

@@ -239,14 +239,24 @@ func (b *bed) reload(t *testing.T, config string) {
 	if text, err := b.ctl.CLI("check"); err != nil {
 		t.Fatalf("check: %v %s", err, text)
 	}
+	b.reread(t, settle, b.yaml(config))
+	b.ctl.WaitConverged(t, converge)
+}
+
+// reread writes a configuration, as it is, and waits until the running
+// controller has it in force.
+func (b *bed) reread(t *testing.T, within time.Duration, yaml string) {
+	t.Helper()
+	if err := b.ctl.Rewrite(yaml); err != nil {
+		t.Fatal(err)
+	}
 	n := strings.Count(b.ctl.Logs(), "configuration read again")
 	if err := b.ctl.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, settle, "the configuration was read", func() bool {
+	eventually(t, within, "the configuration was read", func() bool {
 		return strings.Count(b.ctl.Logs(), "configuration read again") > n
 	})
-	b.ctl.WaitConverged(t, converge)
 }
 
 // TestRepair changes the switch's flows behind the controller's back.

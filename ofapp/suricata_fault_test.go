@@ -65,7 +65,7 @@ type faultBed struct {
 
 func newFaultBed(t *testing.T, policy string) *faultBed {
 	t.Helper()
-	b := &faultBed{bed: &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}, policy: policy, arrived: map[string][]time.Time{}}
+	b := &faultBed{bed: &bed{t: t, home: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}, policy: policy, arrived: map[string][]time.Time{}}
 	b.ports[up], b.ports[t0] = b.port(up, 1), b.port(t0, 11)
 	b.rules, b.dir = filepath.Join(b.env.Dir(), "test.rules"), filepath.Join(b.env.Dir(), "suricata")
 	writeFile(t, b.rules, evilRule)

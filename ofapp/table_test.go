@@ -223,3 +223,37 @@ func TestStale(t *testing.T) {
 		}
 	}
 }
+
+// TestShares has each flow in just one answer, and none of them large.
+func TestShares(t *testing.T) {
+	w := wantedOf(t, static(100_000), nil)
+	active := make([]int, 256)
+	for place := range w.flows.size() {
+		active[w.flows.at(place).Table]++
+	}
+	if q := shares(openflow.TableAll, active, maxAnswer); len(q) != 1 {
+		t.Errorf("%d questions for few flows", len(q))
+	}
+	answers := map[openflow.FlowFilter]int{}
+	questions := shares(openflow.TableAll, active, w.flows.size())
+	for place := range w.flows.size() {
+		f, times := w.flows.at(place), 0
+		for _, q := range questions {
+			if q.Table == f.Table && (f.Cookie^q.Cookie)&q.CookieMask == 0 {
+				answers[q]++
+				times++
+			}
+		}
+		if times != 1 {
+			t.Fatalf("a flow of table %d with the cookie %#x is in %d answers", f.Table, f.Cookie, times)
+		}
+	}
+	for q, n := range answers {
+		if n > maxAnswer {
+			t.Errorf("%d flows at once: %+v", n, q)
+		}
+	}
+	if q := shares(uint8(flows.TableMAC), active, w.flows.size()); len(q) != 16 {
+		t.Errorf("%d questions for one table", len(q))
+	}
+}

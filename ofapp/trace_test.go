@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -430,5 +431,41 @@ func TestTraceAgreesWithFrames(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMishaps counts the mishaps that the golden files explain. Each names the
+// first rule that stops the frame; those that no rule stops say what is at fault
+// outside the flows: a port, a link, an MTU, or another place than the one asked
+// for.
+func TestMishaps(t *testing.T) {
+	files, err := filepath.Glob("testdata/trace*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outside := regexp.MustCompile(`^(there is no port|\S+, a port of the configuration, is not on|the link of \S+ is down|lost at \S+: its (link|MTU)|` +
+		`\S+ has an MTU of|it does not go to)`)
+	explained, texts := 0, map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range strings.Split(string(text), "== ")[1:] {
+			name, _, _ := strings.Cut(c, "\n")
+			_, stopped, found := strings.Cut(c, "\nSTOPPED     ")
+			if !found {
+				continue
+			}
+			explained++
+			why, rest, _ := strings.Cut(stopped, "\n")
+			texts[why] = true
+			if !strings.HasPrefix(rest, "by          table=") && !outside.MatchString(why) {
+				t.Errorf("%s: %s: %s: no rule is named, nor what else it is", file, name, why)
+			}
+		}
+	}
+	if explained < 40 || len(texts) < 30 {
+		t.Errorf("%d mishaps with %d explanations, want 40 and 30", explained, len(texts))
 	}
 }

@@ -29,6 +29,23 @@ func BenchmarkAppendFlowMod(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendEncodedFlow is the same for a flow that was encoded before.
+func BenchmarkAppendEncodedFlow(b *testing.B) {
+	f := manyFlows(1)[0].(FlowMod)
+	match, instructions, err := f.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var m Mod = &EncodedFlow{Table: f.Table, Priority: f.Priority, Match: match, Instructions: instructions}
+	buf := make([]byte, 0, 512)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.appendTo(buf, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkDecodeFlows decodes the recorded dump; ns/flow is what one costs.
 func BenchmarkDecodeFlows(b *testing.B) {
 	seed := seeds(b)["type19-01.bin"]

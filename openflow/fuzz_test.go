@@ -42,6 +42,14 @@ func decodeAll(t *testing.T, m message) {
 		decodeParts(t, part)
 	}
 	decodeParts(t, m.body)
+	for _, typ := range []uint8{typeMultipartReply, typeExperimenter} {
+		if e, ok, err := decodeMonitor(message{typ: typ, body: m.body}); ok && err == nil && (e.Changes == 0) != e.Paused {
+			t.Errorf("a change of flows: %+v", e)
+		}
+	}
+	if n, err := decodeFlowUpdates(m.body); err == nil && n*flowUpdateLen > len(m.body) {
+		t.Errorf("%d changes in %d bytes", n, len(m.body))
+	}
 	_ = (&bundle{control: &call{}}).checkReply(m, 1)
 }
 
@@ -73,6 +81,9 @@ func FuzzDecode(f *testing.F) {
 		stream = append(stream, b...)
 	}
 	f.Add(stream)
+	f.Add([]byte("\x04\x04\x00\x10\x00\x00\x00\x00ONF\x00\x00\x00\x07\x4f" + // the monitor pauses
+		"\x04\x13\x00\x20\x00\x00\x00\x00\xff\xff\x00\x00\x00\x00\x00\x00ONF\x00\x00\x00\x07\x4e\x00\x08\x00\x03\x00\x00\x00\x09" + // a change of our own
+		"\x04\x04\x00\x10\x00\x00\x00\x00ONF\x00\x00\x00\x07\x50")) // and goes on
 	log := Options{}.withDefaults().Log
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		c := &Conn{log: log, events: make(chan Event, 16), echoes: make(chan []byte, 1)}

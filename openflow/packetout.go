@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/contiv/libOpenflow/openflow13"
 )
@@ -30,23 +31,30 @@ func (c *Conn) PacketOut(ctx context.Context, p PacketOut) error {
 	return nil
 }
 
-// append writes ofp_packet_out (OpenFlow 1.3.5, section 7.3.7).
+// append writes ofp_packet_out (OpenFlow 1.3.5, section 7.3.7) with one action,
+// an output (section 7.2.5), straight into b: it is on the way of every probe.
 func (p PacketOut) append(b []byte, xid uint32) ([]byte, error) {
-	actions, err := appendActions(nil, []Action{Output(p.Port)})
-	if err != nil {
-		return nil, err
-	}
+	const outputLen = 16
 	in := p.InPort
 	if in == 0 {
 		in = PortController
 	}
+	maxLen := uint16(0)
+	if p.Port == PortController {
+		maxLen = NoBuffer
+	}
 	start := len(b)
+	b = slices.Grow(b, 24+outputLen+len(p.Data))
 	b = appendHeader(b, openflow13.Type_PacketOut, xid)
 	b = binary.BigEndian.AppendUint32(b, noBufferID)
 	b = binary.BigEndian.AppendUint32(b, in)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(actions)))
+	b = binary.BigEndian.AppendUint16(b, outputLen)
 	b = append(b, 0, 0, 0, 0, 0, 0)
-	b = append(b, actions...)
+	b = binary.BigEndian.AppendUint16(b, openflow13.ActionType_Output)
+	b = binary.BigEndian.AppendUint16(b, outputLen)
+	b = binary.BigEndian.AppendUint32(b, p.Port)
+	b = binary.BigEndian.AppendUint16(b, maxLen)
+	b = append(b, 0, 0, 0, 0, 0, 0)
 	b = append(b, p.Data...)
 	return finishMessage(b, start)
 }

@@ -108,6 +108,14 @@ func (c *Client) Snapshot() State {
 	return c.state.clone()
 }
 
+// View is Snapshot without the copy, for readers on hot paths: what it points to is shared by all of them and must not be
+// changed. It does not change either; news make a new state.
+func (c *Client) View() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
 // run keeps a connection until the context ends.
 func (c *Client) run(ctx context.Context) {
 	defer close(c.done)

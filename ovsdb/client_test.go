@@ -37,6 +37,10 @@ func TestWatchFollowsTheSwitch(t *testing.T) {
 	}
 	s.vsctl("set", "Open_vSwitch", ".", "ovs_version=3.1.0") // which ovs-ctl(8) does where it starts the switch
 	waitFor(t, c, "version", func(state State) bool { return state.OVSVersion == "3.1.0" })
+	s.vsctl("set", "Open_vSwitch", ".", "other_config:flow-restore-wait=true")
+	waitFor(t, c, "flow-restore-wait", func(state State) bool { return state.FlowRestoreWait })
+	s.vsctl("remove", "Open_vSwitch", ".", "other_config", "flow-restore-wait")
+	waitFor(t, c, "no flow-restore-wait", func(state State) bool { return !state.FlowRestoreWait })
 	s.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
 	waitFor(t, c, "VLAN limit", func(state State) bool { return state.VLANLimit == "2" })
 	s.vsctl("remove", "Open_vSwitch", ".", "other_config", "vlan-limit")

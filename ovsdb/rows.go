@@ -97,6 +97,7 @@ func (r rows) state(name string) (State, error) {
 	if r.root != nil {
 		state.OVSVersion = valueOf(r.root.OVSVersion)
 		state.VLANLimit = r.root.OtherConfig["vlan-limit"]
+		state.FlowRestoreWait = r.root.OtherConfig["flow-restore-wait"] == "true"
 	}
 	bridge, err := r.bridge(name)
 	if err != nil {

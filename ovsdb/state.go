@@ -17,6 +17,9 @@ type State struct {
 	OVSVersion string
 	// VLANLimit is other_config:vlan-limit of the switch, as it stands there; empty for the default, 1.
 	VLANLimit string
+	// FlowRestoreWait is other_config:flow-restore-wait of the switch: an ovs-vswitchd that finds it when it starts keeps
+	// its hands off the datapath until it is gone, see ovs-vswitchd.conf.db(5).
+	FlowRestoreWait bool
 	// Bridge is nil when the bridge does not exist.
 	Bridge *Bridge
 }
@@ -83,7 +86,8 @@ func (s State) clone() State {
 }
 
 func (s State) equal(other State) bool {
-	return s.Connected == other.Connected && s.OVSVersion == other.OVSVersion && s.VLANLimit == other.VLANLimit && s.Bridge.equal(other.Bridge)
+	return s.Connected == other.Connected && s.OVSVersion == other.OVSVersion && s.VLANLimit == other.VLANLimit &&
+		s.FlowRestoreWait == other.FlowRestoreWait && s.Bridge.equal(other.Bridge)
 }
 
 func (b *Bridge) equal(other *Bridge) bool {

@@ -190,7 +190,7 @@ func (c *Controller) Status() map[string]any {
 func (c *Controller) statusWithin(ctx context.Context, limit time.Duration) (map[string]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	out, err := c.cli(ctx, "status", "-o", "json")
+	out, err := c.askStatus(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +199,15 @@ func (c *Controller) statusWithin(ctx context.Context, limit time.Duration) (map
 		return nil, fmt.Errorf("status %q: %w", out, err)
 	}
 	return status, nil
+}
+
+// askStatus asks by the control socket where there is one. The program that the
+// command line starts would do the same, and take many times as long to start.
+func (c *Controller) askStatus(ctx context.Context) (string, error) {
+	if st, err := os.Stat(c.control); err == nil && st.Mode()&os.ModeSocket != 0 {
+		return unixctl(ctx, c.control, "status", "-o", "json")
+	}
+	return c.cli(ctx, "status", "-o", "json")
 }
 
 // CLI runs `ofcontroller ARGS --config FILE` and returns its standard output; an

@@ -30,7 +30,9 @@ type Host struct {
 	addr   netip.Prefix // the first
 	mac    net.HardwareAddr
 	ofport int
-	shim   *tagShim // nil for an untagged host
+	device string   // its network device, the first of several
+	shim   *tagShim // nil but for a host that tags in user space
+	nic    *tapNIC  // nil but for a guest behind a tap device
 	local  bool     // the bridge's own host, whose namespace is the switch's
 }
 
@@ -79,7 +81,7 @@ func (e *Env) newHost(name string, addr netip.Prefix, connect func(*Host) error)
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
-	h := &Host{env: e, name: name, ns: ns, addr: addr}
+	h := &Host{env: e, name: name, ns: ns, addr: addr, device: netDevice(0)}
 	if err := connect(h); err != nil {
 		return nil, errors.Join(fmt.Errorf("host %s: %w", name, err), h.close())
 	}
@@ -98,7 +100,7 @@ func (e *Env) LocalHost(bridge string, cidr netip.Prefix, more ...netip.Prefix) 
 	if err := e.ns.do(func() error { return offloadsOff(bridge) }); err != nil {
 		return nil, err
 	}
-	h := &Host{env: e, name: bridge, ns: e.ns, addr: cidr, ofport: ofportLocal, local: true}
+	h := &Host{env: e, name: bridge, ns: e.ns, addr: cidr, device: bridge, ofport: ofportLocal, local: true}
 	if err := h.address(bridge, append([]netip.Prefix{cidr}, more...)); err != nil {
 		return nil, fmt.Errorf("host %s: %w", bridge, err)
 	}
@@ -112,6 +114,11 @@ func (h *Host) connect(bridge string) error {
 	if err := h.address(netDevice(0), []netip.Prefix{h.addr}); err != nil {
 		return err
 	}
+	return h.attach(bridge)
+}
+
+// attach puts the switch's end of the host's link on a bridge.
+func (h *Host) attach(bridge string) error {
 	p := &Port{env: h.env, name: h.name}
 	if err := p.Attach(bridge, 0); err != nil {
 		return err
@@ -221,6 +228,9 @@ func (h *Host) close() error {
 	killInside(h.ns.name)
 	if h.shim != nil {
 		h.shim.close()
+	}
+	if h.nic != nil {
+		h.nic.close()
 	}
 	return h.ns.close()
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
-# With the word "suricata" also Suricata, with "kernel" also what runs the tests in a virtual machine, with "browser" a
-# browser for the status page's test, with "promtool" the checker of Prometheus's alert rules, with "bench" the programs that
-# `make bench` measures beside.
+# With the word "race" also what `go test -race` needs, with "suricata" Suricata, with "kernel" what runs the tests in a
+# virtual machine, with "debootstrap" what testenv/other-ovs.sh needs, with "browser" a browser for the status page's test,
+# with "promtool" the checker of Prometheus's alert rules, with "bench" the programs that `make bench` measures beside.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
@@ -27,15 +27,18 @@ have ip || missing+=(iproute2)
 have nsenter || missing+=(util-linux)
 for tool in ethtool curl python3; do have $tool || missing+=("$tool"); done # docs/quick-start.md, which a test follows
 have ping || missing+=(iputils-ping)
-have gcc || missing+=(gcc) # the race detector
-[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates) # for Go modules
+if wants race; then # the race detector
+  have gcc || missing+=(gcc)
+  [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+fi
 if wants kernel; then
   have qemu-system-x86_64 || missing+=(qemu-system-x86)
   [[ "$(busybox 2>&1)" == *insmod* ]] || missing+=(busybox-static)
   have cpio || missing+=(cpio)
   have modprobe || missing+=(kmod)
 fi
+if wants debootstrap && ! have debootstrap; then missing+=(debootstrap); fi
 if wants browser && ! have chromium; then missing+=(chromium); fi
 if wants bench; then # peers to measure beside
   have ovs-testcontroller || missing+=(openvswitch-testcontroller)

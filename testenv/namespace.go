@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -22,6 +23,9 @@ type namespace struct {
 	name string
 	file *os.File
 	link *netlink.Handle
+
+	mu     sync.Mutex
+	tables map[string]*os.File // of /proc/net, see table
 }
 
 // newNamespace makes a namespace that `ip netns exec NAME` can use, with its
@@ -140,7 +144,39 @@ func removeNamespace(name string) error {
 	return nil
 }
 
+// table is one of the namespace's tables in /proc/net, nil where the kernel has
+// none of that name. It is opened once: the file belongs to the namespace that it
+// was opened in (proc(5)), and each read from its start gives the table of that
+// moment. It is for ReadAt.
+func (n *namespace) table(name string) (*os.File, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if f, ok := n.tables[name]; ok {
+		return f, nil
+	}
+	var f *os.File
+	err := n.do(func() error {
+		var err error
+		f, err = os.Open(fmt.Sprintf("/proc/self/task/%d/net/%s", unix.Gettid(), name))
+		return err
+	})
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if n.tables == nil {
+		n.tables = map[string]*os.File{}
+	}
+	n.tables[name] = f
+	return f, nil
+}
+
 func (n *namespace) close() error {
+	n.mu.Lock()
+	for _, f := range n.tables {
+		f.Close() // nil for one that is not there, which is no file to close
+	}
+	n.tables = nil
+	n.mu.Unlock()
 	n.link.Close()
 	n.file.Close()
 	return removeNamespace(n.name)

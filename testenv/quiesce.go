@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,16 +142,8 @@ func (e *Env) movement(ports []*Port) (uint64, error) {
 	for _, p := range e.allPorts() {
 		sum += p.sent.Load() + p.received.Load()
 	}
-	links, err := e.ns.link.LinkList()
-	if err != nil {
-		return 0, fmt.Errorf("list links: %w", err)
-	}
-	for _, link := range links {
-		if s := link.Attrs().Statistics; s != nil {
-			sum += s.RxPackets + s.TxPackets
-		}
-	}
-	return sum, nil
+	frames, err := e.ns.sum("dev", 10, devReceived, devSent)
+	return sum + frames, err
 }
 
 func (e *Env) allPorts() []*Port {
@@ -228,20 +221,21 @@ func (e *Env) upcallsDone() (bool, error) {
 // queuedNetlink is how many bytes wait in the namespace's generic netlink
 // sockets.
 func (n *namespace) queuedNetlink() (bytes uint64, err error) {
-	err = n.do(func() error {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/net/netlink", unix.Gettid()))
-		for line := range strings.Lines(string(text)) {
-			fields := strings.Fields(line)
-			if len(fields) <= netlinkRmem || fields[netlinkProtocol] != strconv.Itoa(unix.NETLINK_GENERIC) {
-				continue
-			}
-			if n, err := strconv.ParseUint(fields[netlinkRmem], 10, 64); err == nil {
-				bytes += n
-			}
+	file, err := n.table("netlink")
+	if err != nil || file == nil {
+		return 0, err
+	}
+	lines := bufio.NewScanner(io.NewSectionReader(file, 0, maxTable))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) <= netlinkRmem || fields[netlinkProtocol] != strconv.Itoa(unix.NETLINK_GENERIC) {
+			continue
 		}
-		return err
-	})
-	return bytes, err
+		if n, err := strconv.ParseUint(fields[netlinkRmem], 10, 64); err == nil {
+			bytes += n
+		}
+	}
+	return bytes, lines.Err()
 }
 
 // awaitRead waits until the switch has read what was sent to it by veth.
@@ -262,20 +256,31 @@ func (e *Env) awaitRead(ctx context.Context) error {
 }
 
 // queued is how many bytes wait in the namespace's packet sockets.
-func (n *namespace) queued() (bytes uint64, err error) {
-	err = n.do(func() error {
-		path := fmt.Sprintf("/proc/self/task/%d/net/packet", unix.Gettid())
-		bytes, err = sumColumns(path, 10, packetRmem)
-		return err
-	})
-	return bytes, err
+func (n *namespace) queued() (bytes uint64, err error) { return n.sum("packet", 10, packetRmem) }
+
+// maxTable is more than any table of /proc/net has, in bytes.
+const maxTable = 1 << 30
+
+// sum adds up columns of one of the namespace's tables; one that is not there,
+// as that of packet sockets in some kernels, has nothing in it.
+func (n *namespace) sum(table string, base int, columns ...int) (uint64, error) {
+	file, err := n.table(table)
+	if err != nil || file == nil {
+		return 0, err
+	}
+	return sumLines(io.NewSectionReader(file, 0, maxTable), base, columns...)
 }
 
 // Columns, counted from 0. softnet_stat has one line per CPU in hexadecimal
 // (net/core/net-procfs.c, softnet_seq_show), packet a heading and one line per
 // socket (net/packet/af_packet.c, packet_seq_show), and so has netlink
-// (net/netlink/af_netlink.c, netlink_native_seq_show).
+// (net/netlink/af_netlink.c, netlink_native_seq_show). dev has two headings and
+// one line per link, frames received and sent (net/core/net-procfs.c,
+// dev_seq_printf_stats).
 const (
+	devReceived = 2
+	devSent     = 10
+
 	softnetBacklog = 11
 	packetRmem     = 6
 
@@ -294,8 +299,12 @@ func sumColumns(path string, base int, columns ...int) (uint64, error) {
 		return 0, err
 	}
 	defer file.Close()
+	return sumLines(file, base, columns...)
+}
+
+func sumLines(table io.Reader, base int, columns ...int) (uint64, error) {
 	var sum uint64
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(table)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		for _, column := range columns {

@@ -5,7 +5,6 @@ package testenv
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -34,7 +33,7 @@ type tagTap struct {
 func newTagShim(ns *namespace, port *Port, nets []Net) (*tagShim, error) {
 	s := &tagShim{port: port}
 	for i, n := range nets {
-		file, err := openTap(ns, netDevice(i))
+		file, err := openTap(ns, netDevice(i), 0)
 		if err != nil {
 			for _, t := range s.taps {
 				err = errors.Join(err, t.file.Close())
@@ -53,32 +52,6 @@ func newTagShim(ns *namespace, port *Port, nets []Net) (*tagShim, error) {
 		s.wg.Go(func() { s.fromHost(tap) })
 	}
 	return s, nil
-}
-
-// openTap makes a tap device (Linux Documentation/networking/tuntap) without
-// offloads, so that the host computes its checksums itself. The device goes with
-// the file.
-func openTap(ns *namespace, device string) (*os.File, error) {
-	var fd int
-	err := ns.do(func() error {
-		var err error
-		if fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0); err != nil {
-			return err
-		}
-		request, err := unix.NewIfreq(device)
-		if err != nil {
-			return errors.Join(err, unix.Close(fd))
-		}
-		request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
-		if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-			return errors.Join(err, unix.Close(fd))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("tap device %s: %w", device, err)
-	}
-	return os.NewFile(uintptr(fd), device), nil
 }
 
 // fromHost tags and sends until the tap is closed.

@@ -38,23 +38,14 @@ func reference() string {
 			text = c.Short + "."
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n```\n%s\n```\n\n```\n%s\n```\n", c.CommandPath(), c.UseLine(), text)
+		if c.Example != "" {
+			fmt.Fprintf(&b, "\n```sh\n%s\n```\n", regexp.MustCompile(`(?m)^  `).ReplaceAllString(c.Example, ""))
+		}
 		if flags := flagTable(c.LocalNonPersistentFlags()); flags != "" {
 			b.WriteString("\n" + flags)
 		}
 	}
 	return b.String()
-}
-
-// commands lists a command's commands and theirs, without hidden ones.
-func commands(parent *cobra.Command) []*cobra.Command {
-	var all []*cobra.Command
-	for _, c := range parent.Commands() {
-		if c.Hidden {
-			continue
-		}
-		all = append(append(all, c), commands(c)...)
-	}
-	return all
 }
 
 func flagTable(set *pflag.FlagSet) string {
@@ -182,4 +173,41 @@ func knows(root *cobra.Command, name string, args []string) error {
 		return err
 	}
 	return cmd.ParseFlags(rest)
+}
+
+// TestManPages reads the manual pages as they are written: each command has one
+// with all its sections, options have their values, and nothing in a text is
+// taken for a macro.
+func TestManPages(t *testing.T) {
+	dir := t.TempDir()
+	if err := packageFiles(newRoot(), dir); err != nil {
+		t.Fatal(err)
+	}
+	root := newRoot()
+	for _, c := range append(commands(root), root) {
+		name := strings.ReplaceAll(c.CommandPath(), " ", "-")
+		text, err := os.ReadFile(filepath.Join(dir, "man", name+".1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{".TH ", ".SH NAME\n", ".SH SYNOPSIS\n", ".SH DESCRIPTION\n", ".SH OPTIONS\n", ".SH EXIT STATUS\n", ".SH FILES\n", ".SH SEE ALSO\n"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: no %q", name, want)
+			}
+		}
+		for line := range strings.Lines(string(text)) {
+			if !regexp.MustCompile(`^(\.(TH|SH|TP|B|BR|I|PP|nf|fi|\\")( |$)|[^.'])|^$`).MatchString(strings.TrimRight(line, "\n")) {
+				t.Errorf("%s: a line that is taken for a macro: %s", name, line)
+			}
+		}
+	}
+	trace, err := os.ReadFile(filepath.Join(dir, "man", "ofcontroller-trace.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`\fB\-\-in\-port\fR \fIPORT\fR`, `\fB\-c\fR, \fB\-\-config\fR \fIFILE\fR`, ".SH EXAMPLES\n.nf\n  ofcontroller trace", ".BR ofcontroller (1)"} {
+		if !strings.Contains(string(trace), want) {
+			t.Errorf("trace: no %q in\n%s", want, trace)
+		}
+	}
 }

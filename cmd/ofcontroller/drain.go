@@ -17,6 +17,8 @@ those in progress go to the others, as if it were down, but it is still probed. 
 stays so over restarts of ofcontroller, until --undo. An attachment that no other
 one can stand in for is not drained without --force; with it, it is used until
 another one is up. Without a name, list the attachments.`,
+		Example: `  ofcontroller drain suricata0
+  ofcontroller drain suricata0 --undo`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			undo, force := drainFlags(cmd)
 			switch {

@@ -53,8 +53,18 @@ var errFaults = errors.New("faults were found")
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "ofcontroller",
-		Short:         "Turns an Open vSwitch bridge into an IPS gateway",
+		Use:   "ofcontroller",
+		Short: "Turns an Open vSwitch bridge into an IPS gateway",
+		Long: `Turns an Open vSwitch bridge into an IPS gateway: every frame from the uplink, from
+a trunk port or from the host goes through an IPS, and what the IPS gives back is
+forwarded by its origin, its VLAN and the addresses that the switch has learned.
+
+init proposes a configuration for a bridge, check checks it, run runs the gateway.
+The other commands ask the program that runs: status first, and trace when a frame
+does not arrive. Commands that list something take -o table, json or yaml.`,
+		Example: `  ofcontroller init --bridge br0 -o /etc/ofcontroller/config.yaml
+  ofcontroller check && systemctl enable --now ofcontroller
+  ofcontroller status`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -88,6 +88,8 @@ and the exit code is 0 when they agree, else it is 1.
 With --annotate the running ofcontroller lists the flows on the switch: tables and
 registers by name, what each flow is for, and its counters. --origin, --vlan and
 --port leave those that speak of it.`,
+		Example: `  ofcontroller flows --live
+  ofcontroller flows --annotate --port vnet0 --vlan 10`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return printFlows(cmd) },
 	}
 	cmd.Flags().Bool("live", false, "print the difference with the switch")

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
 
 // newPackage makes the hidden command that writes what packages hold besides
@@ -34,9 +32,7 @@ func packageFiles(root *cobra.Command, dir string) error {
 	if err := os.MkdirAll(man, 0o755); err != nil {
 		return err
 	}
-	root.DisableAutoGenTag = true // the same source gives the same pages
-	head := &doc.GenManHeader{Section: "1", Source: "ofcontroller " + version, Manual: "ofcontroller", Date: &time.Time{}}
-	if err := doc.GenManTree(root, head, man); err != nil {
+	if err := writeMan(root, man); err != nil {
 		return fmt.Errorf("manual pages: %w", err)
 	}
 	for name, write := range map[string]func(string) error{

@@ -25,7 +25,8 @@ meet other flows than now, and what needs a restart. Nothing changes.
 
 The running program is asked through the control socket that this configuration
 names, or --control.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd) },
+		Example: `  ofcontroller plan --config /etc/ofcontroller/next.yaml --verbose`,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runPlan(cmd) },
 	}
 	cmd.Flags().BoolP("verbose", "v", false, "list the flows too: + added, ~ changed, - removed")
 	formatFlag(cmd)

@@ -10,8 +10,11 @@ import (
 )
 
 func newStatus() *cobra.Command {
-	return newQuery("status", "Show the gateway's state", `Show the state of the running gateway: switch, attachments with their health,
-ports, flows, and what is not as configured.`)
+	return newQuery("status", "Show the gateway's state", `Show the state of the running gateway in one screen: switch, attachments with
+their health, ports, what is not as configured, and the frames by origin: how many
+came in, were inspected, bypassed, dropped and refused, and why.
+
+docs/commands.md lists the fields of -o json.`)
 }
 
 func newMACs() *cobra.Command {
@@ -47,6 +50,8 @@ func newForget() *cobra.Command {
 		Short: "Remove learned MAC addresses",
 		Long: `Remove a learned address, in every VLAN or in one, or all learned addresses. The
 switch learns them again from the next frame. Configured addresses stay.`,
+		Example: `  ofcontroller macs rm 02:00:00:00:00:10 --vlan 10
+  ofcontroller macs rm --all`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			all, _ := cmd.Flags().GetBool("all")
 			if all != (len(args) == 0) || len(args) > 1 || (all && cmd.Flags().Changed("vlan")) {

@@ -27,6 +27,8 @@ brings the counters of VLANs up to date once or twice a second.
 On a terminal each round takes the place of the one before and it goes on until
 SIGINT; elsewhere one round is printed, unless -n says otherwise. With -o json a
 round is a line with a JSON object, with -o yaml a document of its own, after ---.`,
+		Example: `  ofcontroller top --interval 5s
+  ofcontroller top -n 1 --lines 0 -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTop(cmd) },
 	}
 	cmd.Flags().Uint16P("rounds", "n", 0, "end after `N` rounds; 0: go on until SIGINT (default 0 on a terminal, else 1)")

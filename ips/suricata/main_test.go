@@ -231,6 +231,13 @@ func (b *bench) event(what string, is func(Event) bool) Event {
 	return found
 }
 
+// saw tells whether there was such an event.
+func (b *bench) saw(is func(Event) bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.events, is)
+}
+
 func (b *bench) reload(rules ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

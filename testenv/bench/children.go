@@ -6,11 +6,12 @@ package main
 // children.
 const (
 	childPunt   = "child-punt"
+	childEcho   = "child-echo"
 	childEngine = "child-engine"
 )
 
 // children are what this program does as a process of its own, so that its CPU
 // time can be told from that of the rest.
 func children() map[string]func(args []string) error {
-	return map[string]func(args []string) error{childPunt: handlePunts, childEngine: runEngine}
+	return map[string]func(args []string) error{childPunt: handlePunts, childEcho: echoPunts, childEngine: runEngine}
 }

@@ -22,13 +22,17 @@ import (
 	"ofcontroller/openflow/oftest"
 )
 
-const armTestController = "ovs-testcontroller"
+const (
+	armTestController = "ovs-testcontroller"
+	armBareLoop       = "bare loop"
+)
 
 func punts() subject {
 	return subject{
 		name: "punt", title: "Packet-ins", limit: 2 * time.Minute,
 		method: "A switch of ours, which has nothing behind it, sends packet-ins with a probe and keeps 1, 4, 16 or 64 of them outstanding; each is handled when its packet-out has come. " +
-			"On our side a process runs the program's own channel and check of probes (framing, decoding, HMAC, encoding) and sends the frame on; ovs-testcontroller runs with `--noflow` and does the same with a look at its table of addresses.",
+			"On our side a process runs the program's own channel and check of probes (framing, decoding, HMAC, encoding) and sends the frame on; ovs-testcontroller runs with `--noflow` and does the same with a look at its table of addresses. " +
+			"The bare loop is the limit for any controller on this machine: one thread that reads, and writes the frame back without a look at it.",
 		plots: []plotSpec{
 			{title: "Packet-ins handled", unit: "packet-ins/s", x: "outstanding", logX: true},
 			{title: "Time of a packet-in, median", unit: "p50, µs", x: "outstanding", logX: true, logY: true},
@@ -61,6 +65,50 @@ func handlePunts(args []string) error {
 		}
 	}
 	return nil
+}
+
+// echoPunts is the child that answers packet-ins with the least work that does
+// it: frames are copied from one buffer to the other.
+func echoPunts(args []string) error {
+	if len(args) != 1 {
+		return errors.New("want an endpoint")
+	}
+	conn, err := net.Dial("unix", strings.TrimPrefix(args[0], "unix:"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	const matchEnd = 16 + 16 + 2 // ofp_packet_in up to the frame, with a match of the ingress port
+	features := oftest.Message{Type: oftest.Features}.Bytes()
+	if _, err := conn.Write(append(oftest.Message{Type: oftest.Hello}.Bytes(), features...)); err != nil {
+		return err
+	}
+	in, out := bufio.NewReaderSize(conn, 1<<16), bufio.NewWriterSize(conn, 1<<16)
+	head := []byte{4, oftest.PacketOut, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}
+	for {
+		b, err := in.Peek(8)
+		if err != nil {
+			return nil //nolint:nilerr // the switch has hung up, which is how a run ends
+		}
+		n, typ := int(binary.BigEndian.Uint16(b[2:])), b[1]
+		if b, err = in.Peek(n); err != nil {
+			return err
+		}
+		if typ == oftest.PacketIn {
+			frame := b[8+matchEnd:]
+			binary.BigEndian.PutUint16(head[2:], uint16(len(head)+len(frame)))
+			_, _ = out.Write(head) // an error stays until the Flush
+			_, _ = out.Write(frame)
+		}
+		if _, err = in.Discard(n); err != nil {
+			return err
+		}
+		if in.Buffered() == 0 {
+			if err := out.Flush(); err != nil {
+				return nil //nolint:nilerr // as above
+			}
+		}
+	}
 }
 
 // fakeSwitch is the switch's end of one connection of a controller.
@@ -228,19 +276,27 @@ func runPunts(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer stop()
+	bare, barePID, stop, err := connect(ctx, dir, "bare", func(s string) []string { return []string{self, childEcho, s} })
+	if err != nil {
+		return err
+	}
+	defer stop()
 	d := pick(b, time.Second, 30*time.Millisecond)
 	for _, n := range []int{1, 4, 16, 64} {
 		what := fmt.Sprintf("%d outstanding", n)
 		run := func(name string, s *fakeSwitch, pid int) arm {
 			return arm{name, func(context.Context) error { return b.punt(what, n, name, s, pid, d) }}
 		}
-		if err := interleave(ctx, b.rounds(6), []arm{run(armOFController, ours, ourPID), run(armTestController, theirs, theirPID)}); err != nil {
+		if err := interleave(ctx, b.rounds(6), []arm{
+			run(armOFController, ours, ourPID), run(armTestController, theirs, theirPID), run(armBareLoop, bare, barePID),
+		}); err != nil {
 			return err
 		}
 		bars := map[int]bar{1: atLeast(3), 64: atLeast(3)}
 		quick := map[int]bar{1: atMost(100)}
 		if err := errors.Join(
 			b.ratio(what, "packet-ins/s", armOFController, armTestController, bars[n]),
+			b.ratio(what, "packet-ins/s", armBareLoop, armTestController, reported()),
 			b.ratio(what, "µs CPU per packet-in", armOFController, armTestController, reported()),
 			b.limit(what, "p50, µs", armOFController, quick[n]),
 		); err != nil {

@@ -61,14 +61,22 @@ func (b *bench) restartSize(ctx context.Context, n int) error {
 		{armRestart, func(ctx context.Context) error {
 			lost := traffic(ctx, armRestart, d)
 			stopErr := ctl.Stop()
+			before, err := cpuTime(e.SwitchPID())
+			if err != nil {
+				return errors.Join(stopErr, err, lost())
+			}
 			began := time.Now()
 			if ctl, err = e.gateway(ctx, text); err != nil {
 				return errors.Join(stopErr, err, lost())
 			}
 			b.add(what, x, armRestart, "s to converged", time.Since(began).Seconds())
-			if err := errors.Join(stopErr, lost()); err != nil {
+			after, err := cpuTime(e.SwitchPID())
+			own, ownErr := cpuTime(ctl.PID())
+			if err := errors.Join(stopErr, lost(), err, ownErr); err != nil {
 				return err
 			}
+			b.add(what, x, armRestart, "s CPU of ofcontroller", own.Seconds())
+			b.add(what, x, armRestart, "s CPU of ovs-vswitchd, traffic included", (after - before).Seconds())
 			b.add(what, x, armRestart, "flow-mods", float64(flowMods(ctl.Logs())))
 			memory, err := rss(ctl.PID())
 			b.add(what, x, armRestart, "MiB resident", memory)
@@ -80,6 +88,9 @@ func (b *bench) restartSize(ctx context.Context, n int) error {
 	}
 	return errors.Join(
 		b.limit(what, "s to converged", armRestart, atMost(1)),
+		b.limit(what, "s CPU of ofcontroller", armRestart, reported()),
+		b.limit(what, "s CPU of ovs-vswitchd, traffic included", armRestart, reported()),
+		b.limit(what, "MiB resident", armRestart, atMost(150)),
 		b.limit(what, "flow-mods", armRestart, atMost(0)),
 		b.limit(what, "frames lost", armRestart, atMost(0)),
 		b.limit(what, "frames lost", armSteady, reported()),

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -18,8 +19,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"ofcontroller/docs"
 	"ofcontroller/testenv"
 )
+
+var update = flag.Bool("update", false, "write the generated parts of docs/tutorial.md anew")
 
 // demoEnv makes this test binary be the demo.
 const demoEnv = "DEMO_MAIN"
@@ -51,10 +55,37 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the output has %q", wrong)
 		}
 	}
+	tutorial(t, text)
 	if t.Failed() {
 		t.Log(text)
 	}
 	wantNothingLeft(t, os.Getpid())
+}
+
+// tutorial holds what docs/tutorial.md quotes of a step against what was printed.
+func tutorial(t *testing.T, text string) {
+	t.Helper()
+	for _, c := range []struct {
+		part       string
+		step       int
+		begin, end string // of the lines
+	}{
+		{"demo-network", 1, "server-a", "\n\n"},
+		{"demo-attacks", 4, "✓", "\n\n"},
+		{"demo-alerts", 5, "eve.json, 10 records", "\n\n   eve.json, the last"},
+	} {
+		_, rest, _ := strings.Cut(text, fmt.Sprintf("\n%d. ", c.step))
+		rest, _, _ = strings.Cut(rest, fmt.Sprintf("\n%d. ", c.step+1))
+		_, rest, found := strings.Cut(rest, "\n   "+c.begin)
+		if !found {
+			t.Errorf("step %d has no line %q", c.step, c.begin)
+			continue
+		}
+		lines, _, _ := strings.Cut(c.begin+rest, c.end)
+		if err := docs.Section("../../docs/tutorial.md", c.part, "```\n"+strings.TrimSpace(strings.ReplaceAll(lines, "\n   ", "\n"))+"\n```", *update); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // controller is built once for all tests.

@@ -10,30 +10,39 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Binary is a test binary to run in the guest.
 type Binary struct {
-	Package string   // for reports
-	Path    string   // on the host
-	Dir     string   // working directory, that of the package
-	Args    []string // test flags
+	Name string   // for reports
+	Path string   // on the host
+	Dir  string   // working directory, that of the package
+	Args []string // test flags
 }
 
 // exitMark begins the line with which the guest reports a binary's exit code.
 const exitMark = "KERNEL-EXIT"
 
+// Line is one that a binary in the guest printed, or the guest itself.
+type Line struct {
+	Binary int // its index, -1: the guest's
+	Text   string
+}
+
 // warmUp is the uptime before which a freshly started ovs-vswitchd was seen to
 // lose every upcall for good, in seconds.
 const warmUp = 25
 
-// Run boots the guest and runs the binaries there one after the other. Every
-// line that the guest prints goes to each; the exit codes come back in the
-// order of the binaries. The time is bounded by ctx.
-func (im Image) Run(ctx context.Context, controller string, bins []Binary, each func(line string)) ([]int, error) {
+// Run boots the guest and runs the binaries there side by side: while the tests
+// of one wait for something, those of another have the guest's two processors.
+// Every line that the guest prints goes to each; the exit codes come back in the
+// order of the binaries, -1 where none came. The time is bounded by ctx.
+func (im Image) Run(ctx context.Context, controller string, bins []Binary, each func(Line)) ([]int, error) {
 	script, err := im.script(controller, bins)
 	if err != nil {
 		return nil, err
@@ -54,30 +63,38 @@ func (im Image) Run(ctx context.Context, controller string, bins []Binary, each 
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the virtual machine (is qemu-system-x86 installed?): %w", err)
 	}
-	codes := readConsole(out, each)
+	began := time.Now()
+	codes := readConsole(out, len(bins), each)
 	if err := cmd.Wait(); err != nil {
 		return codes, fmt.Errorf("virtual machine: %w", err)
 	}
-	if len(codes) != len(bins) {
-		return codes, fmt.Errorf("the virtual machine reported on %d of %d test binaries", len(codes), len(bins))
-	}
+	state := cmd.ProcessState
+	each(Line{-1, fmt.Sprintf("the virtual machine ran for %v and used %v of processor time",
+		time.Since(began).Round(time.Second), (state.UserTime() + state.SystemTime()).Round(time.Second))})
 	return codes, nil
 }
 
-// readConsole passes lines on and collects exit codes.
-func readConsole(r io.Reader, each func(line string)) []int {
-	var codes []int
+// readConsole passes lines on and collects exit codes. A line of a binary begins
+// with its index and a bar.
+func readConsole(r io.Reader, binaries int, each func(Line)) []int {
+	codes := slices.Repeat([]int{-1}, binaries)
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), 4<<20)
 	for lines.Scan() {
-		line := strings.TrimRight(lines.Text(), "\r")
-		if rest, ok := strings.CutPrefix(line, exitMark+" "); ok {
-			if code, err := strconv.Atoi(rest); err == nil {
-				codes = append(codes, code)
+		text := strings.TrimRight(lines.Text(), "\r")
+		number, rest, _ := strings.Cut(text, "| ")
+		index, err := strconv.Atoi(number)
+		if err != nil || index < 0 || index >= binaries {
+			each(Line{-1, text})
+			continue
+		}
+		if mark, ok := strings.CutPrefix(rest, exitMark+" "); ok {
+			if code, err := strconv.Atoi(mark); err == nil {
+				codes[index] = code
 				continue
 			}
 		}
-		each(line)
+		each(Line{index, rest})
 	}
 	return codes
 }
@@ -102,9 +119,9 @@ while [ "$(cut -d. -f1 /proc/uptime)" -lt %d ]; do sleep 0.2; done
 	if ovs := os.Getenv("TESTENV_OVS"); ovs != "" { // another Open vSwitch, see testenv/other-ovs.sh
 		fmt.Fprintf(w, "export TESTENV_OVS=%s\n", ovs)
 	}
-	for _, b := range bins {
-		fmt.Fprintf(w, "cd %s\n%s %s </dev/null 2>&1\necho \"%s $?\"\n", b.Dir, b.Path, strings.Join(b.Args, " "), exitMark)
+	for i, b := range bins {
+		fmt.Fprintf(w, "(cd %s; %s %s </dev/null 2>&1; echo \"%s $?\") | sed -u 's/^/%d| /' &\n", b.Dir, b.Path, strings.Join(b.Args, " "), exitMark, i)
 	}
-	fmt.Fprint(w, "echo o > /proc/sysrq-trigger\nsleep 60\n")
+	fmt.Fprint(w, "wait\necho o > /proc/sysrq-trigger\nsleep 60\n")
 	return f.Name(), w.Flush()
 }

@@ -6,40 +6,79 @@ package kernel
 
 import "strings"
 
-// guestTests are the tests that run in the guest: those whose subject the
-// datapath takes part in, and of tests on one subject the one that sends most
-// kinds of frames. The guest is slow and the whole has to end within ten
-// minutes, so what the datapath has no part in (configuration, alerts, events,
-// metrics, the page, plans) is left out, and so is what takes minutes by itself
-// and repeats the same subjects at random or in bulk (faults, chaos, random
-// pairs of configurations, many ports, attacks, replays, balance). Bad links by
-// netem take 99 s, hold-down 55 s and a storm of probes 24 s; they pass too:
-// -only 'TestBadLink|TestHoldDown|TestProbeStorm'. TestSymmetry
-// wants a later kernel than Debian 12's: -suite bookworm-backports -only TestSymmetry.
-var guestTests = map[string][]string{
-	"ofapp": {
-		// Every row of the table of docs/architecture.md, for all kinds of attachment.
-		"TestWay", "TestEastWest", "TestMACs", "TestMACLimit", "TestPolicy", "TestVLANLimit", "TestCounters", "TestBrokenCarrier",
-		"TestEmbedded", "TestSuricata", "TestOwnFrames",
-		// Restarts, ports that come and go, reloads, repairs.
-		"TestRestart", "TestEmbeddedRestart", "TestSwitchRestart", "TestSwitchRestartLoss", "TestDatabaseRestart",
-		"TestPorts", "TestReload", "TestRepair",
-		// The failure policy, failover, shares of several attachments.
-		"TestFailurePolicy", "TestDeadLink", "TestShare",
-		// Health: lost kinds of frames, silence, meters, which the kernel has of its own.
-		"TestDegraded", "TestSilence", "TestMeterDeleted",
-		// Verdicts carried out by the switch.
-		"TestOffload", "TestOffloadRestart",
-		// Segmentation and checksum offload of the end hosts.
-		"TestSegments",
-		// Few datapath flows.
-		"TestFewDatapathFlows",
-	},
-	"flows": {
-		// Random frames by ofproto/trace against the model, and that broken flows are noticed.
-		"TestWayOfAFrame", "TestModelMissesEachTable", "TestOffloadFlows", "TestInspected",
-	},
+// list is tests of one package that run in the guest in one process, one after
+// the other, while those of the other lists run beside them.
+type list struct {
+	pkg   string
+	tests []string
+	slow  []string // with -all only
+	brief []string // flags without -all
 }
 
-// pattern is what -test.run takes to run all of them.
-func pattern(pkg string) string { return "^(" + strings.Join(guestTests[pkg], "|") + ")$" }
+// lists are the tests that run in the guest: those whose subject the datapath
+// takes part in, and of tests on one subject the one that sends most kinds of
+// frames. The guest is slow and the whole has to end within ten minutes, so what
+// the datapath has no part in (configuration, alerts, events, metrics, the page,
+// plans) is left out, and so is what repeats the same subjects at random or in
+// bulk (faults, chaos, random pairs of configurations, many ports, attacks,
+// replays, balance). docs/compatibility.md names the slow ones.
+func lists() []list {
+	return []list{
+		{
+			pkg: "ofapp",
+			tests: []string{
+				// Every row of the table of docs/architecture.md, with one and two legs.
+				"TestWay", "TestEastWest", "TestPolicy", "TestOwnFrames", "TestMACs",
+				// Broken flows of the carrier are noticed.
+				"TestBrokenCarrier",
+				// Several attachments, few datapath flows.
+				"TestShare", "TestSymmetry", "TestFewDatapathFlows",
+				// Health, the failure policy, failover.
+				"TestDegraded", "TestFailurePolicy", "TestDeadLink",
+			},
+			slow: []string{
+				"TestCounters", "TestMACLimit", "TestFailureByLine", "TestSilence", "TestMeterDeleted",
+				"TestBadLink", "TestHoldDown", "TestProbeStorm",
+			},
+		},
+		{
+			pkg: "ofapp",
+			tests: []string{
+				// The engines, and verdicts carried out by the switch.
+				"TestEmbedded", "TestEmbeddedRestart", "TestSuricata", "TestOffload",
+				// Restarts, ports that come and go.
+				"TestRestart", "TestSwitchRestartLoss", "TestDatabaseRestart", "TestPorts",
+				// Kinds of devices, 802.1Q devices, segmentation and checksum offload.
+				"TestDevices", "TestSegments",
+			},
+			slow: []string{
+				"TestSwitchRestart", "TestFlowRestoreWait", "TestReload", "TestRepair", "TestTakeOver",
+				"TestOffloadRestart", "TestOffloadPolicy",
+			},
+		},
+		// Random frames by ofproto/trace against the model, and that broken flows are noticed.
+		{
+			pkg:   "flows",
+			tests: []string{"TestWayOfAFrame", "TestModelMissesEachTable", "TestOffloadFlows", "TestInspected"},
+			slow:  []string{"TestOffloadMegaflows", "TestLearning"},
+			brief: []string{"-frames=1500"},
+		},
+	}
+}
+
+// pattern is what -test.run takes to run them.
+func (l list) pattern(slow bool) string {
+	tests := l.tests
+	if slow {
+		tests = append(tests, l.slow...)
+	}
+	return "^(" + strings.Join(tests, "|") + ")$"
+}
+
+// flags are further ones of the test binary.
+func (l list) flags(slow bool) []string {
+	if slow {
+		return nil
+	}
+	return l.brief
+}
