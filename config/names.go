@@ -47,15 +47,20 @@ func bridgeName(into *string) scalar {
 
 func attachmentName(into *string) scalar {
 	return textOf(into, "name", func(s string) *complaint {
-		ok := s != "" && len(s) <= 32 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
-		for _, r := range s {
-			ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
-		}
-		if !ok {
+		if !IsAttachmentName(s) {
 			return complain("1-32 letters, digits, -, _ and .", "%s is no attachment name", quote(s))
 		}
 		return nil
 	})
+}
+
+// IsAttachmentName tells whether an attachment can have that name.
+func IsAttachmentName(s string) bool {
+	ok := s != "" && len(s) <= 32
+	for _, r := range s {
+		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+	}
+	return ok
 }
 
 func absolutePath(into *string) scalar {

@@ -54,6 +54,7 @@ type App struct {
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
 	drains    sync.Mutex // one Drain at a time
+	engines   sync.Mutex // one writer of the engines' file at a time
 
 	strayProbes atomic.Uint64 // from IPS ports in a probe's place, of no attachment's
 	runID       string        // tells one run of the program from another
@@ -149,6 +150,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	defer release()
 	a.keepDrains()
+	a.findLeft()
 	ctl, err := control.Listen(a.cfg.Control, a.methods(), a.log)
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ type health struct {
 // one that takes it away.
 type life struct {
 	added  bool              // by a reload: used only once it is up
+	found  bool              // left by a program before this: its engine is not run
 	after  []<-chan struct{} // have its ports, and have to be gone before it begins
 	begun  atomic.Bool       // its ports are its own
 	leave  chan struct{}     // closed when it is no longer configured
@@ -75,7 +76,7 @@ const guestsKnown = 2 * time.Second
 
 // run runs the attachment's engine, where there is one.
 func (a *App) run(ctx context.Context, at *attachment) error {
-	if at.engine == nil {
+	if at.engine == nil || at.found {
 		<-ctx.Done()
 		return ctx.Err()
 	}

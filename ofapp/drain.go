@@ -4,11 +4,8 @@ package ofapp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -21,9 +18,6 @@ import (
 // An attachment that drains gets no connections while another one is up. Which
 // ones drain is kept in a file, so that a restart touches no flow.
 
-// maxDrainFile bounds what is read of it, in bytes: names of attachments.
-const maxDrainFile = 64 << 10
-
 // drainFile names the file: beside the control socket, which each gateway of a
 // host has for itself.
 func drainFile(cfg *config.Config) string { return cfg.Control + ".drain" }
@@ -32,7 +26,7 @@ func drainFile(cfg *config.Config) string { return cfg.Control + ".drain" }
 // file that can't be read drains nothing: all attachments are used as
 // configured.
 func (a *App) readDrains() {
-	names, err := loadDrains(drainFile(a.cfg))
+	names, err := loadNote[string](drainFile(a.cfg))
 	if err != nil {
 		a.log.WithError(err).Warn("which attachments drain is not known; none does")
 		return
@@ -42,56 +36,12 @@ func (a *App) readDrains() {
 	}
 }
 
-func loadDrains(path string) ([]string, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxDrainFile))
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	if err := json.Unmarshal(text, &names); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return names, nil
-}
-
-// saveDrains writes the file as a whole; without a draining attachment there is
-// none.
-func saveDrains(path string, names []string) error {
-	if len(names) == 0 {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		return nil
-	}
-	text, err := json.Marshal(names)
-	if err != nil {
-		return err
-	}
-	next := path + ".new"
-	err = os.WriteFile(next, text, 0o600)
-	if err == nil {
-		err = os.Rename(next, path)
-	}
-	if err != nil {
-		_ = os.Remove(next)
-	}
-	return err
-}
-
 // keepDrains writes the file for the attachments there are: one that is
 // configured no more does not drain when it comes back.
 func (a *App) keepDrains() {
 	a.drains.Lock()
 	defer a.drains.Unlock()
-	if err := saveDrains(drainFile(a.config()), a.draining()); err != nil {
+	if err := saveNote(drainFile(a.config()), a.draining()); err != nil {
 		a.log.WithError(err).Warn("which attachments drain is not kept")
 	}
 }
@@ -142,7 +92,7 @@ func (a *App) Drain(name string, drain, force bool) (string, error) {
 	if drain {
 		names = append(names, name)
 	}
-	if err := saveDrains(drainFile(a.config()), names); err != nil {
+	if err := saveNote(drainFile(a.config()), names); err != nil {
 		return "", fmt.Errorf("attachment %s: a restart would forget that it %s: %w", name, drainText(drain), err)
 	}
 	at.mu.Lock()

@@ -22,6 +22,7 @@ type engine interface {
 	Twin() []byte         // text of one that it gives back
 	CheckLinks() error    // whether it could make its ports
 	Remove() error        // of all that it has made, once Run has returned
+	Discard() error       // of what making the engine itself has made, in place of Run
 	// test tells whether the engine could start with its rules and settings.
 	test(ctx context.Context) error
 	// supervise says what becomes of the engine when Run ends.
@@ -83,6 +84,8 @@ func enginePorts(c config.Attachment) []string {
 type embeddedEngine struct{ *embedded.Attachment }
 
 func (e embeddedEngine) Ready() bool { return e.Stats().Running }
+
+func (e embeddedEngine) Discard() error { return nil }
 
 func (e embeddedEngine) test(context.Context) error { return nil } // newEngine has read its rules
 

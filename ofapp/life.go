@@ -180,6 +180,7 @@ func (a *App) forgetAttachment(at *attachment) {
 	a.mu.Lock()
 	a.leaving = slices.DeleteFunc(slices.Clone(a.leaving), func(o *attachment) bool { return o.life == at.life })
 	a.mu.Unlock()
+	a.keepEngines()
 	a.tellAttachment(at, attachmentGone)
 	close(at.gone)
 	a.changed()

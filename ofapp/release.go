@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sirupsen/logrus"
@@ -34,7 +35,11 @@ func Release(ctx context.Context, cfg *config.Config, log logrus.FieldLogger) ([
 	defer free()
 	bridge := cfg.Bridge.Name
 	var ports []string
-	for _, at := range cfg.Inspection.Attachments {
+	engines, err := madeEngines(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range engines {
 		ports = append(ports, enginePorts(at)...)
 	}
 	args := []string{"--timeout=10", "--db=" + cfg.OVSDB}
@@ -50,17 +55,26 @@ func Release(ctx context.Context, cfg *config.Config, log logrus.FieldLogger) ([
 	for _, c := range []string{"del-groups", "del-meters"} {
 		faults = append(faults, tool(ctx, cfg, "ovs-ofctl", "-O", "OpenFlow13", "--timeout=10", c, cfg.OpenFlowEndpoint()))
 	}
-	for _, at := range cfg.Inspection.Attachments {
-		if at.Kind == config.KindPort {
-			continue
-		}
+	for _, at := range engines {
 		if err := removeEngine(cfg, at, log); err != nil {
 			faults = append(faults, err)
 			continue
 		}
 		done = append(done, fmt.Sprintf("%s is gone, and its ports %s", at.Name, strings.Join(enginePorts(at), ", ")))
 	}
-	return done, errors.Join(faults...)
+	fault := errors.Join(faults...)
+	if fault == nil {
+		fault = saveNote[madeEngine](engineFile(cfg), nil)
+	}
+	return done, fault
+}
+
+// madeEngines gives the attachments that have an engine: those that are
+// configured, and those that were.
+func madeEngines(cfg *config.Config, log logrus.FieldLogger) ([]config.Attachment, error) {
+	left, err := leftEngines(cfg, log)
+	engines := slices.DeleteFunc(slices.Clone(cfg.Inspection.Attachments), func(at config.Attachment) bool { return at.Kind == config.KindPort })
+	return append(engines, left...), err
 }
 
 // disableInBand is the key that the gateway sets in other_config.

@@ -12,6 +12,12 @@ import (
 	"ofcontroller/testenv/frame"
 )
 
+// suricataRuns tells whether a process is a Suricata that has not ended.
+func suricataRuns(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && strings.HasPrefix(strings.ToLower(string(text)), "name:\tsuricata") && !strings.Contains(string(text), "(zombie)")
+}
+
 // TestRelease gives a bridge back: it forwards as it did before, and nothing of
 // the gateway is left, neither the engine nor a Suricata that would run on.
 func TestRelease(t *testing.T) {
@@ -43,18 +49,14 @@ inspection:
 	}
 	list, _ := b.ctl.Status()["attachments"].([]any)
 	engine, _ := list[1].(map[string]any)["engine"].(map[string]any)
-	pid := engine["pid"]
+	pid, _ := engine["pid"].(float64)
 	if out, err := b.ctl.CLI("release"); err == nil || !strings.Contains(err.Error(), "another ofcontroller steers it already") {
 		t.Errorf("while it runs: %v %s", err, out)
 	}
 	if err := b.ctl.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	runs := func() bool {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%v/status", pid))
-		return err == nil && strings.HasPrefix(strings.ToLower(string(text)), "name:\tsuricata") && !strings.Contains(string(text), "(zombie)")
-	}
-	if !runs() {
+	if !suricataRuns(int(pid)) {
 		t.Error("no Suricata runs on")
 	}
 	for range 2 { // the second time there is nothing to do
@@ -69,8 +71,8 @@ inspection:
 	if now := ports(); now != had {
 		t.Errorf("ports %s, want %s", now, had)
 	}
-	if runs() {
-		t.Errorf("Suricata is left, process %v", pid)
+	if suricataRuns(int(pid)) {
+		t.Errorf("Suricata is left, process %.0f", pid)
 	}
 	flows := b.env.OfctlT(t, "--no-stats", "dump-flows", "br0")
 	if groups := b.env.OfctlT(t, "-O", "OpenFlow13", "dump-groups", b.env.Mgmt("br0")); strings.TrimSpace(flows) != "priority=0 actions=NORMAL" || strings.Contains(groups, "group_id") {

@@ -47,6 +47,7 @@ func (a *App) reload(ctx context.Context) error {
 		return err
 	}
 	if err := a.putRules(ctx, r.next); err != nil {
+		a.discard(r)
 		return err
 	}
 	seen.rules = rules

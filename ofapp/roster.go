@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sirupsen/logrus"
+
 	"ofcontroller/config"
 	"ofcontroller/ovsdb"
 )
@@ -27,6 +29,30 @@ func (a *App) newRoster(ctx context.Context, next *config.Config) (roster, error
 	if err := checkPorts(next); err != nil {
 		return r, err
 	}
+	if err := a.compose(ctx, next, &r); err != nil {
+		a.discard(r)
+		return r, err
+	}
+	return r, nil
+}
+
+// discard takes back what a roster that is not put in force has made.
+func (a *App) discard(r roster) {
+	for _, at := range r.added {
+		at.discard(a.log)
+	}
+}
+
+func (at *attachment) discard(log logrus.FieldLogger) {
+	if at.engine == nil {
+		return
+	}
+	if err := at.engine.Discard(); err != nil {
+		log.WithError(err).WithField("attachment", at.cfg.Name).Warn("not all that was made for an attachment is removed")
+	}
+}
+
+func (a *App) compose(ctx context.Context, next *config.Config, r *roster) error {
 	now, old := a.list(), a.config()
 	kept := map[int]bool{}
 	for _, c := range next.Inspection.Attachments {
@@ -38,7 +64,7 @@ func (a *App) newRoster(ctx context.Context, next *config.Config) (roster, error
 		}
 		at, err := a.addedAttachment(ctx, next, c)
 		if err != nil {
-			return r, err
+			return err
 		}
 		r.next, r.added = append(r.next, at), append(r.added, at)
 	}
@@ -47,11 +73,8 @@ func (a *App) newRoster(ctx context.Context, next *config.Config) (roster, error
 			r.leaving = append(r.leaving, at)
 		}
 	}
-	a.queueUp(r)
-	if err := a.checkBridge(ctx, next); err != nil {
-		return r, err
-	}
-	return r, nil
+	a.queueUp(*r)
+	return a.checkBridge(ctx, next)
 }
 
 // goesOn finds the attachment of the configuration in force that a configured one
@@ -88,9 +111,11 @@ func (a *App) addedAttachment(ctx context.Context, next *config.Config, c config
 		return at, nil
 	}
 	if err := at.engine.CheckLinks(); err != nil {
+		at.discard(a.log)
 		return nil, fmt.Errorf("attachment %s: %w; another name of the attachment, or to delete that link, would be right", c.Name, err)
 	}
 	if err := at.engine.test(ctx); err != nil {
+		at.discard(a.log)
 		return nil, fmt.Errorf("attachment %s: %w", c.Name, err)
 	}
 	return at, nil
@@ -199,9 +224,10 @@ func (a *App) adopt(next *config.Config, r roster) {
 	for _, at := range r.added {
 		a.tellAttachment(at, attachmentAdded)
 	}
-	if err := saveDrains(drainFile(next), a.draining()); err != nil {
+	if err := saveNote(drainFile(next), a.draining()); err != nil {
 		a.log.WithError(err).Warn("which attachments drain is not kept")
 	}
+	a.keepEngines()
 	a.changed()
 	signal(a.joined)
 }

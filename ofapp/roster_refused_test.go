@@ -3,6 +3,8 @@
 package ofapp_test
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +62,9 @@ func TestAttachmentsRefused(t *testing.T) {
 		})
 	}
 	r.expectUntouched(t, before, began)
+	if _, err := os.Stat(filepath.Join(r.env.Dir(), "s0")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a refused Suricata has left its run directory: %v", err)
+	}
 	if now := r.attachmentStates(); !slices.Equal(now, states) {
 		t.Errorf("attachments %v, were %v", now, states)
 	}

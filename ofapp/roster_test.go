@@ -5,6 +5,7 @@ package ofapp_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -246,8 +247,7 @@ func TestSuricataByReload(t *testing.T) {
 		t.Errorf("ports of the bridge:\n%s", ports)
 	}
 	for _, name := range []string{"s0", "s1"} {
-		left, err := filepath.Glob(filepath.Join(r.env.Dir(), name, "*"))
-		if err != nil || len(left) > 0 {
+		if left, err := os.ReadDir(filepath.Join(r.env.Dir(), name)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("left: %v %v", left, err)
 		}
 	}

@@ -16,8 +16,8 @@ func newRelease() *cobra.Command {
 		Use:   "release",
 		Short: "Give the bridge back its own forwarding",
 		Long: `Give the bridge back its own forwarding, after ofcontroller has ended: its flows,
-groups and meters go, and so do the engines of the configuration with their ports
-and links. Other ports stay, with the VLANs in their columns. From then on the
+groups and meters go, and so do the engines of the configuration, and those that it
+had before, with their ports and links. Other ports stay, with the VLANs in their columns. From then on the
 bridge switches like any other, and NOTHING IS INSPECTED.
 
 It refuses while an ofcontroller runs on the bridge. It runs ovs-vsctl and

@@ -291,7 +291,16 @@ func (a *Attachment) Remove() error {
 // Remove deletes the veth pair of an attachment that is no longer configured,
 // with its default port. No pair is no error; one that is not ours is
 // ErrNotOurs.
-func Remove(name string) error { return link.Pair{Port: PortName(name), Peer: PeerName(name)}.Remove() }
+func Remove(name string) error { return pair(name).Remove() }
+
+// CheckLinks tells whether other links stand where an attachment of that name has
+// its own, with its default port (ErrNotOurs). It changes nothing.
+func CheckLinks(name string) error {
+	_, _, err := pair(name).Find()
+	return err
+}
+
+func pair(name string) link.Pair { return link.Pair{Port: PortName(name), Peer: PeerName(name)} }
 
 func (a *Attachment) linkMTU() int {
 	a.mu.Lock()

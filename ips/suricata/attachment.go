@@ -58,6 +58,7 @@ type Attachment struct {
 	log     logrus.FieldLogger
 	pairs   [2]link.Pair
 	canary  string
+	made    bool // New has made the canary
 	running atomic.Bool
 	ready   atomic.Bool
 	stop    atomic.Bool    // Suricata ends with Run
@@ -101,12 +102,12 @@ func New(o Options) (*Attachment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("suricata attachment %s: %w", o.Name, err)
 	}
-	canary, err := loadCanary(o.Dir)
+	canary, made, err := loadCanary(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("suricata attachment %s: %w", o.Name, err)
 	}
 	a := &Attachment{
-		o: o, log: o.Log.WithField("attachment", o.Name), pairs: pairs(o.Name), canary: canary, memoryMax: o.MemoryMax,
+		o: o, log: o.Log.WithField("attachment", o.Name), pairs: pairs(o.Name), canary: canary, made: made, memoryMax: o.MemoryMax,
 		rules: slices.Clone(o.Rules), conf: make(chan struct{}, 1), changed: make(chan struct{}, 1), mtu: o.MTU + carrierRoom,
 		packetSize: o.MTU + carrierRoom + frameOverMTU,
 	}
@@ -136,9 +137,18 @@ func (a *Attachment) SetStop(stop bool) { a.stop.Store(stop) }
 // CheckLinks tells whether other links stand where this attachment would make
 // its own (ErrNotOurs). It changes nothing.
 func (a *Attachment) CheckLinks() error {
-	for _, p := range a.pairs {
+	if err := CheckLinks(a.o.Name); err != nil {
+		return fmt.Errorf("suricata attachment %s: %w", a.o.Name, err)
+	}
+	return nil
+}
+
+// CheckLinks tells whether other links stand where an attachment of that name has
+// its own (ErrNotOurs). It changes nothing.
+func CheckLinks(name string) error {
+	for _, p := range pairs(name) {
 		if _, _, err := p.Find(); err != nil {
-			return fmt.Errorf("suricata attachment %s: %w", a.o.Name, err)
+			return err
 		}
 	}
 	return nil
@@ -205,7 +215,7 @@ func (a *Attachment) acquire(ctx context.Context) error {
 func (a *Attachment) releaseConf() { <-a.conf }
 
 // Remove ends a Suricata that was left running and deletes the veth pairs and
-// the run directory's files. It is an error while Run runs, and no error when
+// the run directory's files, and the directory where nothing else is in it. It is an error while Run runs, and no error when
 // there is nothing. For an attachment that is no longer configured, New with its
 // Name and Dir is enough. It works in the network namespace of the calling
 // thread.
@@ -231,8 +241,25 @@ func (a *Attachment) Remove() error {
 			faults = append(faults, err)
 		}
 	}
+	a.removeDir()
 	return errors.Join(faults...)
 }
+
+// Discard takes back what New has made, for an Attachment that is never run. A
+// run directory that was in use before stays as it is.
+func (a *Attachment) Discard() error {
+	if !a.made || a.running.Load() {
+		return nil
+	}
+	if err := os.Remove(a.path(canaryFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("suricata attachment %s: %w", a.o.Name, err)
+	}
+	a.removeDir()
+	return nil
+}
+
+// removeDir deletes the run directory, unless something of another's is in it.
+func (a *Attachment) removeDir() { _ = os.Remove(a.o.Dir) }
 
 // left watches the processes that an Attachment before this has left.
 func (a *Attachment) left() ([]*process, error) {

@@ -185,24 +185,24 @@ func cause(err error) string {
 
 // loadCanary reads the secret of the canary, or makes one: it stays the same for
 // as long as the run directory does, so that an adopted Suricata knows it.
-func loadCanary(dir string) (string, error) {
+func loadCanary(dir string) (text string, made bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make run directory: %w", err)
+		return "", false, fmt.Errorf("make run directory: %w", err)
 	}
 	path := filepath.Join(dir, canaryFile)
 	if b, err := os.ReadFile(path); err == nil {
 		if raw, err := hex.DecodeString(string(b)); err == nil && len(raw) == canaryLen {
-			return string(b), nil
+			return string(b), false, nil
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read canary: %w", err)
+		return "", false, fmt.Errorf("read canary: %w", err)
 	}
 	secret := make([]byte, canaryLen)
 	if _, err := rand.Read(secret); err != nil {
-		return "", fmt.Errorf("make canary: %w", err)
+		return "", false, fmt.Errorf("make canary: %w", err)
 	}
-	text := hex.EncodeToString(secret)
-	return text, writeFile(path, []byte(text))
+	text = hex.EncodeToString(secret)
+	return text, true, writeFile(path, []byte(text))
 }
 
 // canaryLen is the number of random bytes in the canary's secret.
