@@ -18,6 +18,7 @@ func TestDrain(t *testing.T) {
 	s, whole := newShareBed(t), t
 	file := s.ctl.Control() + ".drain"
 	yaml := strings.NewReplacer(
+		"ATTACHMENTS", "{name: a, kind: port, port: ips0}, {name: b, kind: port, port: ips1}",
 		"PERIOD", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String(),
 		"${CONTROL}", s.ctl.Control(),
 	).Replace(shareConfig)
@@ -98,7 +99,7 @@ func TestDrain(t *testing.T) {
 	// One that is configured no more does not drain when it comes back.
 	s.cli(t, "drain", "b")
 	s.ctl.Kill()
-	s.ctl = s.env.Controller(t, strings.Replace(yaml, "    - {name: b, kind: port, port: ips1}\n", "", 1))
+	s.ctl = s.env.Controller(t, strings.Replace(yaml, ", {name: b, kind: port, port: ips1}", "", 1))
 	s.ctl.WaitConverged(t, converge)
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("%s: %v after the attachment is gone, want none", file, err)

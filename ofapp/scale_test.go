@@ -44,7 +44,7 @@ func manyBed(t *testing.T) *bed {
 		trunks = append(trunks, fmt.Sprintf("{port: %s, vlans: [%d, %d]}", name, 1+i, 2000+i))
 	}
 	b.env.VsctlT(t, append([]string{"set", "bridge", "br0", "fail_mode=secure"}, add...)...)
-	b.ctl = b.env.Controller(t, b.yaml("metrics: \""+metricsAddress+"\"\nuplinks: [{port: up0}]\n"+
+	b.ctl = b.env.Measured(t, b.yaml("metrics: \""+metricsAddress+"\"\nuplinks: [{port: up0}]\n"+
 		"forwarding: {mac_limit: 20000}\ntrunks: ["+strings.Join(trunks, ", ")+"]\n"))
 	b.ctl.WaitConverged(t, 3*converge)
 	var learned strings.Builder
@@ -55,7 +55,8 @@ func manyBed(t *testing.T) *bed {
 	}
 	file := b.env.Dir() + "/learned.flows"
 	writeFile(t, file, learned.String())
-	b.env.OfctlT(t, "-OOpenFlow13", "add-flows", b.env.Mgmt("br0"), file)
+	// In one bundle: after every few flows the switch goes through all ports once more.
+	b.env.OfctlT(t, "-OOpenFlow14", "--bundle", "add-flows", b.env.Mgmt("br0"), file)
 	return b
 }
 

@@ -34,7 +34,7 @@ func TestSoak(t *testing.T) {
 	t.Parallel()
 	b := newBareBed(t, 2)
 	yaml := "metrics: \"" + metricsAddress + "\"\n" + b.chaosYAML("")
-	b.ctl = b.env.Controller(t, yaml)
+	b.ctl = b.env.Measured(t, yaml)
 	b.ctl.WaitConverged(t, converge)
 	other := strings.Replace(yaml, "[20, 40]", `[20, 40, "1000-1099"]`, 1)
 	tr := b.startTraffic(wayStreams())

@@ -27,7 +27,15 @@ var controllerBinary = sync.OnceValues(func() (string, error) {
 	if built := os.Getenv("TESTENV_CONTROLLER"); built != "" {
 		return built, nil
 	}
-	return buildUnlinked(controllerPackage)
+	return buildUnlinked(controllerPackage, raceDetector)
+})
+
+// measuredBinary is the controller as it is shipped, for [Env.Measured].
+var measuredBinary = sync.OnceValues(func() (string, error) {
+	if !raceDetector || os.Getenv("TESTENV_CONTROLLER") != "" {
+		return controllerBinary()
+	}
+	return buildUnlinked(controllerPackage, false)
 })
 
 // BuildController builds the controller from this module, as [Env.StartController]
@@ -35,7 +43,7 @@ var controllerBinary = sync.OnceValues(func() (string, error) {
 // process lives, for its children too.
 func BuildController() (string, error) { return controllerBinary() }
 
-func buildUnlinked(pkg string) (string, error) {
+func buildUnlinked(pkg string, race bool) (string, error) {
 	name, err := uniqueName()
 	if err != nil {
 		return "", err
@@ -48,7 +56,7 @@ func buildUnlinked(pkg string) (string, error) {
 
 	path := filepath.Join(dir, filepath.Base(pkg))
 	args := []string{"build", "-o", path}
-	if raceDetector {
+	if race {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, pkg)...)

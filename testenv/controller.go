@@ -53,7 +53,23 @@ type Controller struct {
 // test has failed. See [ControllerOptions] for the placeholders.
 func (e *Env) Controller(t testing.TB, yaml string, args ...string) *Controller {
 	t.Helper()
-	c, err := e.StartController(ControllerOptions{YAML: yaml, Args: args})
+	return e.controller(t, ControllerOptions{YAML: yaml, Args: args})
+}
+
+// Measured is [Env.Controller] without the race detector, for tests of time and
+// memory: with it a program takes several times as much of both.
+func (e *Env) Measured(t testing.TB, yaml string, args ...string) *Controller {
+	t.Helper()
+	binary, err := measuredBinary()
+	if err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	return e.controller(t, ControllerOptions{Binary: binary, YAML: yaml, Args: args})
+}
+
+func (e *Env) controller(t testing.TB, o ControllerOptions) *Controller {
+	t.Helper()
+	c, err := e.StartController(o)
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
 	}

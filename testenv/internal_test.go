@@ -165,7 +165,7 @@ func TestBuildUnlinked(t *testing.T) {
 	if err != nil || !strings.HasSuffix(target, " (deleted)") {
 		t.Errorf("%s leads to %s, %v", binary, target, err)
 	}
-	if _, err := buildUnlinked("ofcontroller/no/such/package"); err == nil {
+	if _, err := buildUnlinked("ofcontroller/no/such/package", false); err == nil {
 		t.Error("built nothing without an error")
 	}
 }
