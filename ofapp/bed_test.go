@@ -50,6 +50,7 @@ type bed struct {
 	ips   *testenv.IPS
 	legs  int
 	relay *relay // between the controller and the switch, nil without
+	still bool   // chaosYAML: the attachment's health changes no flows, which would be changes beside those of the test
 
 	lastPort uint16                   // source port of the last datagram of passes
 	lastPID  int                      // of the Suricata that status told of last

@@ -28,7 +28,7 @@ trunks:
   - {port: trunk1, vlans: [10, 30], native_vlan: 30}
   - {port: trunk2, vlans: [10, 40]}
 inspection:
-  probe: {interval: PROBE, timeout: TIMEOUT, down_after: 3, up_after: 2, hold_down: 0s}
+  probe: {interval: PROBE, timeout: TIMEOUT, down_after: DOWN, up_after: 2, hold_down: 0s}
 `
 
 // fault is something that goes wrong, or is done to the gateway.
@@ -85,7 +85,11 @@ func TestFaultTable(t *testing.T) {
 }
 
 func (b *bed) chaosYAML(more string) string {
-	c := strings.NewReplacer("PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(800*time.Millisecond).String()).
+	down := "3"
+	if b.still {
+		down = "100" // the most there can be: 5 s
+	}
+	c := strings.NewReplacer("DOWN", down, "PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(800*time.Millisecond).String()).
 		Replace(chaosConfig)
 	if b.relay != nil {
 		more += "openflow: " + b.relay.endpoint + "\n"

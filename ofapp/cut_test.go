@@ -168,7 +168,7 @@ func (r *relay) take(m []byte, last bool) *cut {
 	}
 	if !last {
 		c.seen++
-	} else if c.seen >= leastSteps { // less is another change, of an attachment's health
+	} else if c.seen >= leastSteps { // less is another change
 		close(c.past)
 		r.armed = nil
 	}
@@ -194,7 +194,10 @@ func (c *cut) carryOut() bool {
 // step of it each time, until all steps have had their turn.
 func cutting(do func(b *bed, t *testing.T) (goOn bool), after func(b *bed)) func(b *bed, t *testing.T) {
 	return func(b *bed, t *testing.T) {
+		b.still = true
+		defer func() { b.still = false }()
 		was := b.chaosYAML("")
+		b.reloadYAML(t, was)
 		other := strings.NewReplacer("[20, 40]", "[20, 40, 60, 61]", "  probe:", "  policy: [{vlan: 40, ip: 192.0.2.77, action: bypass}]\n  probe:").Replace(was)
 		for step := 0; ; step++ {
 			b.ctl.WaitConverged(t, converge) // or the next change might undo the last one before it began
@@ -208,7 +211,8 @@ func cutting(do func(b *bed, t *testing.T) (goOn bool), after func(b *bed)) func
 			case <-c.hit:
 				after(b)
 			case <-c.past:
-				b.reloadYAML(t, was)
+				b.still = false
+				b.reloadYAML(t, b.chaosYAML(""))
 				t.Logf("%d steps", step)
 				return
 			case <-time.After(converge):

@@ -62,6 +62,8 @@ func (e madeEngine) check() error {
 
 // findLeft has the engines that a program before this has left take their leave.
 func (a *App) findLeft() {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
 	cfg := a.config()
 	list, err := leftEngines(cfg, a.log)
 	if err != nil {
