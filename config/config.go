@@ -135,6 +135,7 @@ type Offload struct {
 	Limit  int           // connections at once
 
 	OnReload string // Keep or Flush
+	Share    bool   // blocks are those of all hosts of the fleet
 }
 
 // Forwarding is the way of the frames that were given back.

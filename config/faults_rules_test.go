@@ -178,6 +178,12 @@ func ruleFaults() []faultCase {
 			`gw.yaml:3: inspection.offload.limit: 0 is out of range, a number 1-1000000`,
 			`gw.yaml:3: inspection.offload.on_reload: is "forget", one of keep, flush`,
 		}},
+		{"blocks shared, and none made", replaceInspection(`offload: {block: 0s, share: true}`), []string{
+			`gw.yaml:3: inspection.offload.share: is true, but inspection.offload.block (line 3) is 0s: nothing is blocked, share: false, or how long a block lasts`,
+		}},
+		{"share", replaceInspection(`offload: {share: some}`), []string{
+			`gw.yaml:3: inspection.offload.share: is the text "some", true or false, without quotes`,
+		}},
 		{"metrics for all the world", least + "metrics: \"0.0.0.0:9475\"\n", []string{
 			`gw.yaml:4: metrics: "0.0.0.0:9475" can be reached from other hosts, and nobody is asked for a password, monitor: {user: NAME, password_file: PATH} beside it, or an address of this host such as "127.0.0.1:9475"`,
 		}},

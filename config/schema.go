@@ -140,6 +140,7 @@ func offloadKeys(o *Offload) section {
 		{name: "block", def: "60s", value: duration(&o.Block, 0, 65535*time.Second, time.Second), doc: "an engine's \"drop this connection\" becomes a drop flow for so long; 0s: never"},
 		{name: "limit", def: "10000", value: number(&o.Limit, 1, 1e6), doc: "connections offloaded at once; the oldest makes room for a new one"},
 		{name: "on_reload", def: Keep, value: oneOf(&o.OnReload, Keep, Flush), doc: "offloads when rules are read again: keep those whose rules are still there, or flush all"},
+		{name: "share", def: "false", value: boolean(&o.Share), doc: "of a gateway in a fleet: its blocks become drop flows on the fleet's other gateways that share, and theirs here"},
 	}
 }
 

@@ -20,6 +20,7 @@ func (v *validator) validate() {
 	v.staticMACs()
 	v.attachments()
 	v.policy()
+	v.offload()
 	v.unsupported()
 	if !v.partial || v.reach { // the files of a gateway are its own
 		v.tls()

@@ -26,6 +26,14 @@ func (v *validator) policy() {
 	}
 }
 
+// offload refuses blocks that are shared and never made.
+func (v *validator) offload() {
+	const share, block = "inspection.offload.share", "inspection.offload.block"
+	if o := v.config.Inspection.Offload; v.sound(share, block) && o.Share && o.Block == 0 {
+		v.fault(share, "is true, but "+v.where(block)+" is 0s: nothing is blocked", "share: false, or how long a block lasts")
+	}
+}
+
 // reachable refuses a line when an earlier one matches every frame that it matches.
 func (v *validator) reachable(i int) {
 	lines, path := v.config.Inspection.Policy, item(policyList, i)

@@ -70,6 +70,11 @@ type Follower struct {
 	asked Config // the last that was whole; Digest is "" before the first
 	torn  bool   // what the database says has not been whole for long
 	tell  schema.HostStatus
+
+	blocks  *ledger
+	sharing bool
+	share   chan struct{} // there may be something to do for blocks
+	told    chan struct{} // and for who carries them out
 }
 
 // FollowerState tells how a gateway stands with its fleet.
@@ -89,6 +94,7 @@ func NewFollower(o FollowerOptions) *Follower {
 	return &Follower{
 		o: o, changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
 		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
+		blocks: newLedger(o.Name), share: make(chan struct{}, 1), told: make(chan struct{}, 1),
 	}
 }
 
@@ -172,9 +178,12 @@ func bounded(s string) string {
 	return s[:maxText] + "…"
 }
 
-func (f *Follower) kick() {
+func (f *Follower) kick() { wake(f.report) }
+
+// wake tells a goroutine that there is something to do, if it does not know yet.
+func wake(c chan<- struct{}) {
 	select {
-	case f.report <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -229,6 +238,7 @@ func hostModel() (model.ClientDBModel, error) {
 		schema.AttachmentTable: &schema.Attachment{},
 		schema.PolicyLineTable: &schema.PolicyLine{},
 		schema.HostStatusTable: &schema.HostStatus{},
+		schema.BlockTable:      &schema.Block{},
 	})
 }
 
@@ -304,15 +314,17 @@ func (f *Follower) watchLayers(ctx context.Context, s *session.Session, profiles
 func (f *Follower) follow(ctx context.Context, s *session.Session, profiles []string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	writing := make(chan struct{})
-	go func() {
-		defer close(writing)
-		bound, done := s.Bind(ctx)
-		defer done(nil)
-		cancel(f.tellAll(bound, s))
-	}()
+	var writing sync.WaitGroup
+	for _, part := range []func(context.Context, *session.Session) error{f.tellAll, f.shareAll} {
+		writing.Go(func() {
+			bound, done := s.Bind(ctx)
+			defer done(nil)
+			cancel(part(bound, s))
+		})
+	}
 	began, torn := time.Now(), time.Time{}
 	look := func() {
+		wake(f.share)
 		r := readRows(s)
 		if r.hosts[f.o.Name] != nil && !slices.Equal(profilesOf(r, f.o.Name), profiles) {
 			cancel(errProfiles)
@@ -337,7 +349,7 @@ func (f *Follower) follow(ctx context.Context, s *session.Session, profiles []st
 		err = cause
 	}
 	cancel(err)
-	<-writing
+	writing.Wait()
 	return err
 }
 
@@ -359,10 +371,7 @@ func (f *Follower) take(r rows) bool {
 		return true
 	}
 	f.asked, f.state.Asked, f.torn = c, c.Cfg, false
-	select {
-	case f.changed <- struct{}{}:
-	default:
-	}
+	wake(f.changed)
 	return true
 }
 
@@ -397,10 +406,8 @@ func (f *Follower) tellAll(ctx context.Context, s *session.Session) error {
 		if err := f.write(ctx, s); err != nil {
 			return err
 		}
-		select { // bounds the rate
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(reportRest):
+		if err := rest(ctx, reportRest); err != nil { // bounds the rate
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -34,6 +34,7 @@ func Open(ctx context.Context, server Server) (*Operator, error) {
 			client.WithTable(&schema.Fleet{}), client.WithTable(&schema.Host{}), client.WithTable(&schema.Layer{}),
 			client.WithTable(&schema.Uplink{}), client.WithTable(&schema.Trunk{}), client.WithTable(&schema.Attachment{}),
 			client.WithTable(&schema.PolicyLine{}), client.WithTable(&schema.HostStatus{}), client.WithTable(&schema.Connection{}),
+			client.WithTable(&schema.Block{}),
 			client.WithTable(&schema.RBACRole{}), client.WithTable(&schema.RBACPermission{}),
 		)
 	})
@@ -146,6 +147,10 @@ func (b *batch) remove(table, column, value string) {
 	b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: table, Where: []ovsdb.Condition{is(column, value)}})
 }
 
+func (b *batch) removeRow(table, id string) {
+	b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: table, Where: []ovsdb.Condition{is("_uuid", ovsdb.UUID{GoUUID: id})}})
+}
+
 // put makes a row what it is to be: it is changed where it is, for a client sees rows of one transaction in any order, and
 // two of the same index are one too many.
 func (b *batch) put(m model.Model, there bool, key ...ovsdb.Condition) {
@@ -231,6 +236,7 @@ func (b *batch) removeLayer(c Change) {
 	if c.host != "" {
 		b.remove(schema.HostTable, "name", c.host)
 		b.remove(schema.HostStatusTable, "name", c.host)
+		b.remove(schema.BlockTable, "host", c.host)
 	}
 }
 
@@ -252,7 +258,7 @@ func (b *batch) host(name string, want Document, next int, have rows) {
 // HostRole is the role of gateways in the database's access control.
 const HostRole = "host"
 
-// permissions say what a gateway may write: the row that bears its name, and nothing else (ovsdb-server(7), "RBAC"). The
+// permissions say what a gateway may write: the rows that bear its name, and nothing else (ovsdb-server(7), "RBAC"). The
 // name is the common name of its certificate.
 func permissions() []*schema.RBACPermission {
 	return []*schema.RBACPermission{{
@@ -260,6 +266,8 @@ func permissions() []*schema.RBACPermission {
 		Update: []string{
 			"cur_cfg", "digest", "source", "state", "error", "overridden", "converged", "problems", "attachments", "versions", "counters", "reported",
 		},
+	}, {
+		Table: schema.BlockTable, Authorization: []string{"host"}, InsertDelete: true, // and never another's, nor an operator's
 	}}
 }
 

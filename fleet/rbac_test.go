@@ -22,7 +22,7 @@ func thief(t *testing.T, s *server, host, operations string) (string, error) {
 	return string(out), err
 }
 
-// TestStolenKey: the key of a host lets nobody write anything but the status of that host.
+// TestStolenKey: the key of a host lets nobody write anything but the status and the blocks of that host.
 func TestStolenKey(t *testing.T) {
 	t.Parallel()
 	s := servers(t, 1)[0]
@@ -42,6 +42,7 @@ func TestStolenKey(t *testing.T) {
 			{"Attachment"},
 			{"Policy_Line"},
 			{"Host_Status", "_uuid", "name", "cur_cfg", "state", "error"},
+			{"Block"},
 			{"RBAC_Role"},
 			{"RBAC_Permission"},
 			{"Connection", "_uuid", "target", "role"}, // and not how often each is written
@@ -59,6 +60,11 @@ func TestStolenKey(t *testing.T) {
 		before = dump()
 		return before == last
 	})
+
+	run(t, "ovsdb-client", "--timeout=20", "transact", s.endpoint(), `["IPS_Gateway",
+		{"op":"insert","table":"Block","row":{"host":"host2","proto":6,"src":"192.0.2.1:1","dst":"192.0.2.2:2","seconds":60}},
+		{"op":"insert","table":"Block","row":{"host":"","proto":6,"src":"192.0.2.1:3","dst":"192.0.2.2:4","seconds":60}}]`)
+	before = dump()
 
 	const anyRow, own, others = `[]`, `[["name","==","host1"]]`, `[["name","==","host2"]]`
 	update := func(table, where, row string) string {
@@ -87,6 +93,14 @@ func TestStolenKey(t *testing.T) {
 		"all status":                      remove("Host_Status", anyRow),
 		"a status in another's name":      insert("Host_Status", `{"name":"host4"}`),
 		"its status as another's":         update("Host_Status", own, `{"name":"host9"}`),
+		"a block in another's name":       insert("Block", `{"host":"host2","seconds":60}`),
+		"a block as an operator":          insert("Block", `{"host":"","seconds":60}`),
+		"another's block":                 update("Block", `[["host","==","host2"]]`, `{"seconds":0}`),
+		"another's block as its own":      update("Block", `[["host","==","host2"]]`, `{"host":"host1"}`),
+		"another's block, mutated":        `{"op":"mutate","table":"Block","where":[],"mutations":[["seconds","+=",1]]}`,
+		"another's block, removed":        remove("Block", `[["host","==","host2"]]`),
+		"an operator's block, removed":    remove("Block", `[["host","==",""]]`),
+		"all blocks":                      remove("Block", anyRow),
 		"its permissions":                 update("RBAC_Permission", anyRow, `{"authorization":["set",[""]]}`),
 		"a role without permissions":      update("RBAC_Role", anyRow, `{"name":"x"}`),
 		"the way in":                      update("Connection", anyRow, `{"role":""}`),
@@ -109,6 +123,20 @@ func TestStolenKey(t *testing.T) {
 	}
 	if out, err := thief(t, s, "host1", remove("Host_Status", own)); err != nil || !strings.Contains(out, `"count":1`) {
 		t.Errorf("its own status, removed: %s, %v", out, err)
+	}
+	if out, err := thief(t, s, "host1", insert("Block", `{"host":"host1","seconds":60}`)+","+insert("Block", `{"host":"host1","seconds":6}`)); err != nil || !strings.Contains(out, `uuid`) {
+		t.Errorf("its own blocks: %s, %v", out, err)
+	}
+	if out, err := thief(t, s, "host1", remove("Block", `[["host","==","host1"]]`)); err != nil || !strings.Contains(out, `"count":2`) {
+		t.Errorf("its own blocks, removed: %s, %v", out, err)
+	}
+	for name, row := range map[string]string{
+		"a long message": `{"host":"host1","message":"` + strings.Repeat("x", 257) + `"}`,
+		"a long time":    `{"host":"host1","seconds":65536}`,
+	} {
+		if out, _ := thief(t, s, "host1", insert("Block", row)); !strings.Contains(out, "constraint violation") {
+			t.Errorf("%s: %s", name, out)
+		}
 	}
 	// Who has no certificate of the fleet gets in nowhere.
 	stranger := t.TempDir()

@@ -19,15 +19,15 @@ func TestNewerSchema(t *testing.T) {
 	f := follower(t, "host1", s)
 	waitFor(t, f, apply(t, o, two, false))
 
-	newer := strings.Replace(string(schema.Text), `"version": "1.0.0"`, `"version": "1.1.0"`, 1)
+	newer := strings.Replace(string(schema.Text), `"version": "1.1.0"`, `"version": "1.2.0"`, 1)
 	newer = strings.Replace(newer, `"empty_lists": {`, `"inspection_new_key": {"type": {"key": "string", "min": 0, "max": 1}}, "empty_lists": {`, 1)
 	newer = strings.Replace(newer, `"cur_cfg": {`, `"news": {"type": "string"}, "cur_cfg": {`, 1)
-	newer = strings.Replace(newer, `"tables": {`, `"tables": {"Block": {"columns": {"who": {"type": "string"}}, "isRoot": true},`, 1)
+	newer = strings.Replace(newer, `"tables": {`, `"tables": {"News": {"columns": {"who": {"type": "string"}}, "isRoot": true},`, 1)
 	if err := os.WriteFile(s.path("newer"), []byte(newer), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "ovsdb-client", "--timeout=20", "convert", s.endpoint(), s.path("newer"))
-	if got := run(t, "ovsdb-client", "--timeout=20", "get-schema-version", s.endpoint(), "IPS_Gateway"); got != "1.1.0" {
+	if got := run(t, "ovsdb-client", "--timeout=20", "get-schema-version", s.endpoint(), "IPS_Gateway"); got != "1.2.0" {
 		t.Fatalf("version %s", got)
 	}
 	again := operator(t, s)

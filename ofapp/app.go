@@ -189,6 +189,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.watchFiles(ctx) })
 	if a.o.Fleet != nil {
 		g.Go(func() error { return a.followFleet(ctx) })
+		g.Go(func() error { return a.shareBlocks(ctx) })
 	}
 	g.Go(func() error {
 		return openflow.Run(ctx, openflow.Options{

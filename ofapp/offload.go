@@ -33,6 +33,8 @@ type offloader struct {
 	orders  []order
 	adds    int // of orders
 	refused uint64
+	gateway flows.Gateway // of the last review
+	reviews int
 	wake    chan struct{}
 }
 
@@ -48,7 +50,11 @@ func (a *App) offload(al *verdict.Alert) string {
 	if !ok {
 		return ""
 	}
-	return a.offloads.ask(o, al.Attachment, time.Now()).String()
+	has, news := a.offloads.ask(o, al.Attachment, time.Now())
+	if news {
+		a.raise(o, al)
+	}
+	return has.String()
 }
 
 // offloadOf is the offload that an alert asks for. Only a connection that the
@@ -71,23 +77,24 @@ func offloadOf(al *verdict.Alert, cfg config.Offload) (flows.Offload, bool) {
 // seconds is a duration as a flow's time-out; config bounds it to 16 bits.
 func seconds(d time.Duration) uint16 { return uint16(d / time.Second) }
 
-// ask books an offload and orders it from the switch, unless it is there.
-func (o *offloader) ask(want flows.Offload, attachment string, now time.Time) flows.Verdict {
+// ask books an offload and orders it from the switch, unless it is there. It tells the verdict that the connection has, and
+// whether that is news.
+func (o *offloader) ask(want flows.Offload, attachment string, now time.Time) (has flows.Verdict, news bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if has := o.book.Verdict(want.Connection); has == want.Verdict || has == flows.BlockConnection {
-		return has
+		return has, false
 	}
 	if !o.open || o.adds >= maxOrders {
 		o.refused++
-		return flows.NoVerdict
+		return flows.NoVerdict, false
 	}
 	evicted, _ := o.book.Put(want, attachment, now)
 	o.takeAway(evicted)
 	o.orders = append(o.orders, order{offload: want})
 	o.adds++
 	o.kick()
-	return want.Verdict
+	return want.Verdict, true
 }
 
 // takeAway orders flows away that are out of the book. o.mu is held.

@@ -60,7 +60,10 @@ func benchOffload(b *testing.B, n int) {
 	for i := range max(b.N, 3) {
 		began, cpu, own := time.Now(), cpuTime(b, vswitchd), cpuTime(b, os.Getpid())
 		for k := range n {
-			for a.offloads.ask(bypassOf(k), "ips", began) == flows.NoVerdict {
+			for {
+				if v, _ := a.offloads.ask(bypassOf(k), "ips", began); v != flows.NoVerdict {
+					break
+				}
 				time.Sleep(100 * time.Microsecond) // the queue is full, or the session about to begin
 			}
 		}

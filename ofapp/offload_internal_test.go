@@ -63,7 +63,7 @@ func bypassOf(n int) flows.Offload {
 func TestOffloaderBounds(t *testing.T) {
 	o := newOffloader(100)
 	now := time.Now()
-	if v := o.ask(bypassOf(1), "ips", now); v != flows.NoVerdict {
+	if v, _ := o.ask(bypassOf(1), "ips", now); v != flows.NoVerdict {
 		t.Errorf("without a session: %s", v)
 	}
 	o.setOpen(true)
@@ -72,7 +72,7 @@ func TestOffloaderBounds(t *testing.T) {
 		if n >= maxOrders {
 			want = flows.NoVerdict
 		}
-		if v := o.ask(bypassOf(n), "ips", now); v != want {
+		if v, _ := o.ask(bypassOf(n), "ips", now); v != want {
 			t.Fatalf("verdict %d: %s, want %s", n, v, want)
 		}
 	}
@@ -80,7 +80,7 @@ func TestOffloaderBounds(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	last := maxOrders - 1
-	if v := o.ask(bypassOf(last), "ips", now); v != flows.BypassConnection {
+	if v, _ := o.ask(bypassOf(last), "ips", now); v != flows.BypassConnection {
 		t.Errorf("again: %s", v)
 	}
 	adds, removes := 0, 0

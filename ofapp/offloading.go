@@ -161,6 +161,8 @@ func (o *offloader) found(list []offload.Flow) {
 func (o *offloader) review(g flows.Gateway, cfg config.Offload) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.gateway = g
+	o.reviews++
 	o.takeAway(o.book.SetLimit(cfg.Limit))
 	entries := o.book.Entries()
 	connections := make([]flows.Connection, len(entries))
@@ -170,7 +172,7 @@ func (o *offloader) review(g flows.Gateway, cfg config.Offload) {
 	inspected := g.Inspected(connections)
 	for i, e := range entries {
 		useless := !inspected[i] || e.Verdict == flows.BypassConnection && !cfg.Bypass ||
-			e.Verdict == flows.BlockConnection && e.Seconds > seconds(cfg.Block)
+			e.Verdict == flows.BlockConnection && e.Seconds > seconds(cfg.Block) && !cfg.Share // an operator's may be longer
 		if useless {
 			o.book.Remove(e.Connection)
 			o.takeAway([]offload.Entry{e})

@@ -23,6 +23,7 @@ type Layer struct {
 	InspectionOffloadBypass   *bool    `ovsdb:"inspection_offload_bypass"`
 	InspectionOffloadLimit    *int     `ovsdb:"inspection_offload_limit"`
 	InspectionOffloadOnReload *string  `ovsdb:"inspection_offload_on_reload"`
+	InspectionOffloadShare    *bool    `ovsdb:"inspection_offload_share"`
 	InspectionOnFailure       *string  `ovsdb:"inspection_on_failure"`
 	InspectionProbeDownAfter  *int     `ovsdb:"inspection_probe_down_after"`
 	InspectionProbeHoldDown   *string  `ovsdb:"inspection_probe_hold_down"`

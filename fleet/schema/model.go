@@ -16,6 +16,7 @@ import (
 func FullDatabaseModel() (model.ClientDBModel, error) {
 	return model.NewClientDBModel("IPS_Gateway", map[string]model.Model{
 		"Attachment":      &Attachment{},
+		"Block":           &Block{},
 		"Connection":      &Connection{},
 		"Fleet":           &Fleet{},
 		"Host":            &Host{},
@@ -31,7 +32,7 @@ func FullDatabaseModel() (model.ClientDBModel, error) {
 
 var schema = `{
   "name": "IPS_Gateway",
-  "version": "1.0.0",
+  "version": "1.1.0",
   "tables": {
     "Attachment": {
       "columns": {
@@ -159,6 +160,86 @@ var schema = `{
           "position"
         ]
       ],
+      "isRoot": true
+    },
+    "Block": {
+      "columns": {
+        "dst": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "host": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "message": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 256,
+              "maxLength": 256
+            }
+          }
+        },
+        "proto": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 255
+            }
+          }
+        },
+        "raised": {
+          "type": "integer"
+        },
+        "seconds": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 65535
+            }
+          }
+        },
+        "sid": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 4294967295
+            }
+          }
+        },
+        "src": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "vlan": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 4094
+            }
+          }
+        }
+      },
       "isRoot": true
     },
     "Connection": {
@@ -514,6 +595,15 @@ var schema = `{
           "type": {
             "key": {
               "type": "string"
+            },
+            "min": 0,
+            "max": 1
+          }
+        },
+        "inspection_offload_share": {
+          "type": {
+            "key": {
+              "type": "boolean"
             },
             "min": 0,
             "max": 1
