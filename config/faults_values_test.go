@@ -165,7 +165,10 @@ func valueFaults() []faultCase {
 			`gw.yaml:4: bridge.name: "a\\b" is no bridge name, a name without a backslash`,
 		}},
 		{"attachment name", replaceAttachments(`[{name: a/b, kind: embedded}]`), []string{
-			`gw.yaml:3: inspection.attachments[0].name: "a/b" is no attachment name, 1-32 letters, digits, -, _ and .`,
+			`gw.yaml:3: inspection.attachments[0].name: "a/b" is no attachment name, 1-32 letters, digits, -, _ and ., not . or .. alone`,
+		}},
+		{"attachment name, a directory", replaceAttachments(`[{name: .., kind: suricata}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].name: ".." is no attachment name, 1-32 letters, digits, -, _ and ., not . or .. alone`,
 		}},
 		{"kind", replaceAttachments(`[{name: a, kind: embeded}]`), []string{
 			`gw.yaml:3: inspection.attachments[0].kind: is "embeded", did you mean embedded? It is one of embedded, suricata, port`,

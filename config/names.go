@@ -48,15 +48,16 @@ func bridgeName(into *string) scalar {
 func attachmentName(into *string) scalar {
 	return textOf(into, "name", func(s string) *complaint {
 		if !IsAttachmentName(s) {
-			return complain("1-32 letters, digits, -, _ and .", "%s is no attachment name", quote(s))
+			return complain("1-32 letters, digits, -, _ and ., not . or .. alone", "%s is no attachment name", quote(s))
 		}
 		return nil
 	})
 }
 
-// IsAttachmentName tells whether an attachment can have that name.
+// IsAttachmentName tells whether an attachment can have that name. It is the
+// name of a directory, too.
 func IsAttachmentName(s string) bool {
-	ok := s != "" && len(s) <= 32
+	ok := s != "" && len(s) <= 32 && s != "." && s != ".."
 	for _, r := range s {
 		ok = ok && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
 	}
