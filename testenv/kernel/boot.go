@@ -38,10 +38,9 @@ type Line struct {
 // lose every upcall for good, in seconds.
 const warmUp = 25
 
-// Run boots the guest and runs the binaries there side by side: while the tests
-// of one wait for something, those of another have the guest's two processors.
-// Every line that the guest prints goes to each; the exit codes come back in the
-// order of the binaries, -1 where none came. The time is bounded by ctx.
+// Run boots the guest and runs the binaries there, one after the other. Every
+// line that the guest prints goes to each; the exit codes come back in the order
+// of the binaries, -1 where none came. The time is bounded by ctx.
 func (im Image) Run(ctx context.Context, controller string, bins []Binary, each func(Line)) ([]int, error) {
 	script, err := im.script(controller, bins)
 	if err != nil {
@@ -120,8 +119,8 @@ while [ "$(cut -d. -f1 /proc/uptime)" -lt %d ]; do sleep 0.2; done
 		fmt.Fprintf(w, "export TESTENV_OVS=%s\n", ovs)
 	}
 	for i, b := range bins {
-		fmt.Fprintf(w, "(cd %s; %s %s </dev/null 2>&1; echo \"%s $?\") | sed -u 's/^/%d| /' &\n", b.Dir, b.Path, strings.Join(b.Args, " "), exitMark, i)
+		fmt.Fprintf(w, "(cd %s; %s %s </dev/null 2>&1; echo \"%s $?\") | sed -u 's/^/%d| /'\n", b.Dir, b.Path, strings.Join(b.Args, " "), exitMark, i)
 	}
-	fmt.Fprint(w, "wait\necho o > /proc/sysrq-trigger\nsleep 60\n")
+	fmt.Fprint(w, "echo o > /proc/sysrq-trigger\nsleep 60\n")
 	return f.Name(), w.Flush()
 }

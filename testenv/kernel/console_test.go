@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestReadConsole tells the lines of binaries that run side by side apart, from
+// TestReadConsole tells the lines of several binaries apart, from
 // each other and from those of the guest.
 func TestReadConsole(t *testing.T) {
 	console := "Booting\r\n0| === RUN   TestA\r\n2| --- FAIL: TestB (1.00s)\r\n7| x\r\n0| --- PASS: TestA (2.00s)\r\n" +
