@@ -33,17 +33,16 @@ func lists() []list {
 				"TestBrokenCarrier",
 				// Several attachments, few datapath flows, dead links.
 				"TestShare", "TestSymmetry", "TestFewDatapathFlows", "TestDeadLink",
-				// The engine in the program, and verdicts carried out by the switch.
-				"TestEmbedded", "TestOffload",
 				// Restarts, ports that come and go.
 				"TestRestart", "TestPorts",
-				// Kinds of devices, 802.1Q devices, segmentation and checksum offload.
+				// Kinds of devices, 802.1Q devices, segmentation and checksum offload, behind
+				// ports and with the engine in the program.
 				"TestDevices", "TestSegments",
 			},
 			slow: []string{
 				"TestEastWest", "TestPolicy", "TestOwnFrames", "TestDegraded", "TestFailurePolicy", "TestCounters", "TestMACLimit",
 				"TestFailureByLine", "TestSilence", "TestMeterDeleted", "TestBadLink", "TestHoldDown", "TestProbeStorm",
-				"TestEmbeddedRestart", "TestSuricata", "TestSwitchRestart", "TestSwitchRestartLoss", "TestDatabaseRestart",
+				"TestEmbedded", "TestEmbeddedRestart", "TestSuricata", "TestOffload", "TestSwitchRestart", "TestSwitchRestartLoss", "TestDatabaseRestart",
 				"TestFlowRestoreWait", "TestReload", "TestRepair", "TestTakeOver", "TestOffloadRestart", "TestOffloadPolicy",
 			},
 			brief: []string{"-test.parallel=1"},
