@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type Server struct {
 	Endpoints []string
 	TLS       *tls.Config // of ssl: endpoints
 	Log       logrus.FieldLogger
+
+	types rowTypes // those of an older program, for tests; nil: known
 }
 
 // probe is the cheapest read.
@@ -38,14 +41,12 @@ func probe() ovsdb.Operation {
 // dial asks one server after the other, beginning with the given one, and tells which one answers. Any server of a cluster
 // will do: those that do not lead it hand changes to the one that does, and the gateways are spread over all of them. One
 // that is cut off from the others is found by the next write of the status, which does not come to an end there.
-func (s Server) dial(ctx context.Context, first int, database model.ClientDBModel, watched func(client.Client) *client.Monitor) (*session.Session, int, error) {
+func (s Server) dial(ctx context.Context, first int, watched ...watch) (*conn, int, error) {
 	var all []error
 	for i := range s.Endpoints {
 		at := (first + i) % len(s.Endpoints)
 		limited, cancel := context.WithTimeout(ctx, dialTime)
-		c, err := session.Dial(limited, session.Options{
-			Endpoint: s.Endpoints[at], TLS: s.TLS, Database: database, Watched: watched, Probe: probe(), Log: s.Log,
-		})
+		c, err := s.dialOne(limited, s.Endpoints[at], watched)
 		cancel()
 		if err == nil {
 			return c, at, nil
@@ -58,6 +59,43 @@ func (s Server) dial(ctx context.Context, first int, database model.ClientDBMode
 	return nil, 0, errors.Join(all...)
 }
 
+// dialOne asks one server. One that has another schema than this program refuses nothing: the library does, and is given
+// what there is instead.
+func (s Server) dialOne(ctx context.Context, endpoint string, watched []watch) (*conn, error) {
+	types := s.types
+	if types == nil {
+		types = known()
+	}
+	c, err := s.session(ctx, endpoint, types, watched)
+	if err == nil {
+		return c, nil
+	}
+	has, schemaErr := session.Schema(ctx, session.Options{Endpoint: endpoint, TLS: s.TLS, Log: s.Log}, "IPS_Gateway")
+	if schemaErr != nil {
+		return nil, err
+	}
+	fitting := types.in(has)
+	if maps.Equal(fitting, types) {
+		return nil, err
+	}
+	return s.session(ctx, endpoint, fitting, watched)
+}
+
+func (s Server) session(ctx context.Context, endpoint string, types rowTypes, watched []watch) (*conn, error) {
+	database, err := types.model()
+	if err != nil {
+		return nil, fmt.Errorf("model of the fleet's database: %w", err)
+	}
+	c, err := session.Dial(ctx, session.Options{
+		Endpoint: endpoint, TLS: s.TLS, Database: database, Probe: probe(), Log: s.Log,
+		Watched: func(ovs client.Client) *client.Monitor { return types.monitor(ovs, watched) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c, types}, nil
+}
+
 // rows are what a session has seen of a fleet.
 type rows struct {
 	fleet  *schema.Fleet
@@ -67,18 +105,14 @@ type rows struct {
 }
 
 // readRows takes them from the session's cache.
-func readRows(s *session.Session) rows {
+func readRows(c *conn) rows {
 	r := rows{hosts: map[string]*schema.Host{}, layers: map[string]layer{}, status: map[string]*schema.HostStatus{}}
-	each(s, schema.FleetTable, func(f *schema.Fleet) { r.fleet = f })
-	each(s, schema.HostTable, func(h *schema.Host) { r.hosts[h.Name] = h })
-	each(s, schema.HostStatusTable, func(h *schema.HostStatus) { r.status[h.Name] = h })
-	each(s, schema.LayerTable, func(l *schema.Layer) { r.layers[l.Name] = layer{l, map[string][]model.Model{}} })
+	each(c, func(f *schema.Fleet) { r.fleet = f })
+	each(c, func(h *schema.Host) { r.hosts[h.Name] = h })
+	each(c, func(h *schema.HostStatus) { r.status[h.Name] = h })
+	each(c, func(l *schema.Layer) { r.layers[l.Name] = layer{l, map[string][]model.Model{}} })
 	for list, blank := range items() {
-		table := s.Cache.Table(tableOf(blank))
-		if table == nil {
-			continue
-		}
-		for _, row := range table.RowsShallow() {
+		for _, row := range c.rows(tableOf(blank)) {
 			name, _ := placed(row)
 			if l, ok := r.layers[name]; ok {
 				l.items[list] = append(l.items[list], row)
@@ -86,31 +120,6 @@ func readRows(s *session.Session) rows {
 		}
 	}
 	return r
-}
-
-// tableOf names the table of an item.
-func tableOf(row model.Model) string {
-	switch row.(type) {
-	case *schema.Uplink:
-		return schema.UplinkTable
-	case *schema.Trunk:
-		return schema.TrunkTable
-	case *schema.Attachment:
-		return schema.AttachmentTable
-	}
-	return schema.PolicyLineTable
-}
-
-func each[T any](s *session.Session, table string, f func(*T)) {
-	t := s.Cache.Table(table)
-	if t == nil {
-		return
-	}
-	for _, m := range t.RowsShallow() {
-		if row, ok := m.(*T); ok {
-			f(row)
-		}
-	}
 }
 
 // document is the configuration that the rows hold.

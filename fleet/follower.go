@@ -12,14 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ovn-kubernetes/libovsdb/client"
-	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 	"github.com/sirupsen/logrus"
 
 	"ofcontroller/config"
 	"ofcontroller/fleet/schema"
-	"ofcontroller/ovsdb/session"
 )
 
 // Times of a gateway's connection to the fleet. A server that is stopped, and says nothing, is left after at most
@@ -227,44 +224,12 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// hostModel names the tables that a gateway uses.
-func hostModel() (model.ClientDBModel, error) {
-	return model.NewClientDBModel("IPS_Gateway", map[string]model.Model{
-		schema.FleetTable:      &schema.Fleet{},
-		schema.HostTable:       &schema.Host{},
-		schema.LayerTable:      &schema.Layer{},
-		schema.UplinkTable:     &schema.Uplink{},
-		schema.TrunkTable:      &schema.Trunk{},
-		schema.AttachmentTable: &schema.Attachment{},
-		schema.PolicyLineTable: &schema.PolicyLine{},
-		schema.HostStatusTable: &schema.HostStatus{},
-		schema.BlockTable:      &schema.Block{},
-	})
-}
-
-// equals is a condition on a column of a row. Conditions of a table count when any of them holds (ovsdb-server(7),
-// "Monitor_cond").
-func equals(column *string, values ...string) []model.Condition {
-	var out []model.Condition
-	for _, v := range values {
-		out = append(out, model.Condition{Field: column, Function: ovsdb.ConditionEqual, Value: v})
-	}
-	return out
-}
-
 // serve makes one connection and follows it to its end.
 func (f *Follower) serve(ctx context.Context, first int) (at int, served bool, err error) {
-	database, err := hostModel()
-	if err != nil {
-		return 0, false, err
-	}
-	s, at, err := f.o.Server.dial(ctx, first%len(f.o.Server.Endpoints), database, func(ovs client.Client) *client.Monitor {
-		host, status := &schema.Host{}, &schema.HostStatus{}
-		return ovs.NewMonitor(
-			client.WithConditionalTable(host, equals(&host.Name, f.o.Name)),
-			client.WithConditionalTable(status, equals(&status.Name, f.o.Name), &status.Name),
-		)
-	})
+	host, status := &schema.Host{}, &schema.HostStatus{}
+	s, at, err := f.o.Server.dial(ctx, first%len(f.o.Server.Endpoints),
+		watch{row: host, column: &host.Name, is: []string{f.o.Name}},
+		watch{row: status, column: &status.Name, is: []string{f.o.Name}, only: []any{&status.Name}})
 	if err != nil {
 		return 0, false, err
 	}
@@ -293,29 +258,22 @@ func profilesOf(r rows, name string) []string {
 }
 
 // watchLayers watches the rows of the host's layers, and no others.
-func (f *Follower) watchLayers(ctx context.Context, s *session.Session, profiles []string) error {
+func (f *Follower) watchLayers(ctx context.Context, s *conn, profiles []string) error {
 	layers := []string{hostLayer(f.o.Name)}
 	for _, p := range profiles {
 		layers = append(layers, profileLayer(p))
 	}
 	l, u, t, a, p := &schema.Layer{}, &schema.Uplink{}, &schema.Trunk{}, &schema.Attachment{}, &schema.PolicyLine{}
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	return s.Monitor(ctx, s.OVS.NewMonitor(
-		client.WithConditionalTable(l, equals(&l.Name, layers...)),
-		client.WithConditionalTable(u, equals(&u.Layer, layers...)),
-		client.WithConditionalTable(t, equals(&t.Layer, layers...)),
-		client.WithConditionalTable(a, equals(&a.Layer, layers...)),
-		client.WithConditionalTable(p, equals(&p.Layer, layers...)),
-	))
+	return s.watch(ctx, watch{row: l, column: &l.Name, is: layers}, watch{row: u, column: &u.Layer, is: layers},
+		watch{row: t, column: &t.Layer, is: layers}, watch{row: a, column: &a.Layer, is: layers}, watch{row: p, column: &p.Layer, is: layers})
 }
 
 // follow takes what changes, and writes what is to be told, until the session ends.
-func (f *Follower) follow(ctx context.Context, s *session.Session, profiles []string) error {
+func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var writing sync.WaitGroup
-	for _, part := range []func(context.Context, *session.Session) error{f.tellAll, f.shareAll} {
+	for _, part := range []func(context.Context, *conn) error{f.tellAll, f.shareAll} {
 		writing.Go(func() {
 			bound, done := s.Bind(ctx)
 			defer done(nil)
@@ -401,7 +359,7 @@ func (f *Follower) notWhole(r rows) {
 }
 
 // tellAll writes the status row whenever there is something to tell.
-func (f *Follower) tellAll(ctx context.Context, s *session.Session) error {
+func (f *Follower) tellAll(ctx context.Context, s *conn) error {
 	for {
 		if err := f.write(ctx, s); err != nil {
 			return err
@@ -419,7 +377,7 @@ func (f *Follower) tellAll(ctx context.Context, s *session.Session) error {
 }
 
 // write writes the status row, and makes it when it is not there.
-func (f *Follower) write(ctx context.Context, s *session.Session) error {
+func (f *Follower) write(ctx context.Context, s *conn) error {
 	f.mu.Lock()
 	row := f.tell
 	f.mu.Unlock()
@@ -428,20 +386,23 @@ func (f *Follower) write(ctx context.Context, s *session.Session) error {
 	}
 	row.Reported = int(time.Now().Unix())
 	there := false
-	each(s, schema.HostStatusTable, func(h *schema.HostStatus) { there = there || h.Name == row.Name })
-	ops, err := s.OVS.Create(&row)
+	each(s, func(h *schema.HostStatus) { there = there || h.Name == row.Name })
+	todo := batch{c: s}
 	if there {
-		match := &schema.HostStatus{}
-		ops, err = s.OVS.WhereAny(match, equals(&match.Name, row.Name)...).Update(&row,
-			&row.CurCfg, &row.Digest, &row.Source, &row.State, &row.Error, &row.Overridden, &row.Converged, &row.Problems,
-			&row.Attachments, &row.Versions, &row.Counters, &row.Reported)
+		columns, err := s.row(&row, &row.CurCfg, &row.Digest, &row.Source, &row.State, &row.Error, &row.Overridden, &row.Converged,
+			&row.Problems, &row.Attachments, &row.Versions, &row.Counters, &row.Reported)
+		todo.ops, todo.err = []ovsdb.Operation{{
+			Op: ovsdb.OperationUpdate, Table: schema.HostStatusTable, Where: []ovsdb.Condition{is("name", row.Name)}, Row: columns,
+		}}, err
+	} else {
+		todo.tell(&row)
 	}
-	if err != nil {
-		return err
+	if todo.err != nil {
+		return todo.err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*probeLimit)
 	defer cancel()
-	if _, err := s.Commit(ctx, ops); err != nil {
+	if _, err := s.Commit(ctx, todo.ops); err != nil {
 		return fmt.Errorf("write the status of host %s: %w", row.Name, err)
 	}
 	return nil

@@ -6,38 +6,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
-	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"ofcontroller/fleet/schema"
-	"ofcontroller/ovsdb/session"
 )
 
 // ErrNotInitialized says that a database has no row in table Fleet.
 var ErrNotInitialized = errors.New("the fleet's database is empty: ofcontroller fleet init puts into it what it needs")
 
 // Operator is a connection that reads and changes the whole fleet.
-type Operator struct{ s *session.Session }
+type Operator struct{ s *conn }
 
 // Open connects to the database and reads it, until ctx ends.
 func Open(ctx context.Context, server Server) (*Operator, error) {
-	database, err := schema.FullDatabaseModel()
-	if err != nil {
-		return nil, fmt.Errorf("model of the fleet's database: %w", err)
-	}
-	s, _, err := server.dial(ctx, 0, database, func(ovs client.Client) *client.Monitor {
-		return ovs.NewMonitor(
-			client.WithTable(&schema.Fleet{}), client.WithTable(&schema.Host{}), client.WithTable(&schema.Layer{}),
-			client.WithTable(&schema.Uplink{}), client.WithTable(&schema.Trunk{}), client.WithTable(&schema.Attachment{}),
-			client.WithTable(&schema.PolicyLine{}), client.WithTable(&schema.HostStatus{}), client.WithTable(&schema.Connection{}),
-			client.WithTable(&schema.Block{}),
-			client.WithTable(&schema.RBACRole{}), client.WithTable(&schema.RBACPermission{}),
-		)
-	})
+	s, _, err := server.dial(ctx, 0,
+		watch{row: &schema.Fleet{}}, watch{row: &schema.Host{}}, watch{row: &schema.Layer{}}, watch{row: &schema.Uplink{}},
+		watch{row: &schema.Trunk{}}, watch{row: &schema.Attachment{}}, watch{row: &schema.PolicyLine{}}, watch{row: &schema.HostStatus{}},
+		watch{row: &schema.Connection{}}, watch{row: &schema.Block{}}, watch{row: &schema.RBACRole{}}, watch{row: &schema.RBACPermission{}})
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +78,7 @@ func (o *Operator) Apply(ctx context.Context, p Plan) (int, error) {
 		return 0, err
 	}
 	next := p.nextCfg + 1
-	b := batch{ovs: o.s.OVS}
+	b := batch{c: o.s}
 	timeout := 0
 	b.ops = append(b.ops,
 		ovsdb.Operation{
@@ -130,21 +118,32 @@ func explained(err error) error {
 
 // batch collects the operations of a transaction.
 type batch struct {
-	ovs client.Client
+	c   *conn
 	ops []ovsdb.Operation
 	err error
 }
 
-func (b *batch) add(ops []ovsdb.Operation, err error) {
+// insert makes a row. It is an error when the server cannot hold all of it.
+func (b *batch) insert(m model.Model) {
+	if err := b.c.fits(m); err != nil {
+		b.err = errors.Join(b.err, err)
+		return
+	}
+	b.tell(m)
+}
+
+// tell makes a row, of what the server can hold of it.
+func (b *batch) tell(m model.Model) {
+	ops, err := b.c.OVS.Create(b.c.as(m))
 	b.ops = append(b.ops, ops...)
 	b.err = errors.Join(b.err, err)
 }
 
-func (b *batch) insert(m model.Model) { b.add(b.ovs.Create(m)) }
-
 // remove deletes the rows of a table in which a column is a text.
 func (b *batch) remove(table, column, value string) {
-	b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: table, Where: []ovsdb.Condition{is(column, value)}})
+	if b.c.has(table) {
+		b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: table, Where: []ovsdb.Condition{is(column, value)}})
+	}
 }
 
 func (b *batch) removeRow(table, id string) {
@@ -154,39 +153,17 @@ func (b *batch) removeRow(table, id string) {
 // put makes a row what it is to be: it is changed where it is, for a client sees rows of one transaction in any order, and
 // two of the same index are one too many.
 func (b *batch) put(m model.Model, there bool, key ...ovsdb.Condition) {
-	ops, err := b.ovs.Create(m)
-	if there && err == nil {
+	if !there {
+		b.insert(m)
+		return
+	}
+	err := b.c.fits(m)
+	if err == nil {
 		var row ovsdb.Row
-		if row, err = b.row(m); err == nil {
-			ops = []ovsdb.Operation{{Op: ovsdb.OperationUpdate, Table: ops[0].Table, Where: key, Row: row}}
-		}
+		row, err = b.c.row(m)
+		b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: tableOf(m), Where: key, Row: row})
 	}
-	b.add(ops, err)
-}
-
-// row is all columns of a row, those without a value too.
-func (b *batch) row(m model.Model) (ovsdb.Row, error) {
-	v := reflect.ValueOf(m).Elem()
-	var fields []any
-	for i := range v.NumField() {
-		if v.Type().Field(i).Tag.Get("ovsdb") != "_uuid" {
-			fields = append(fields, v.Field(i).Addr().Interface())
-		}
-	}
-	name, _ := field(m, firstColumn(m))
-	ops, err := b.ovs.WhereAny(m, model.Condition{Field: name.Addr().Interface(), Function: ovsdb.ConditionEqual, Value: name.Interface()}).Update(m, fields...)
-	if err != nil {
-		return nil, err
-	}
-	return ops[0].Row, nil
-}
-
-// firstColumn is a column that a row of the kind always has.
-func firstColumn(m model.Model) string {
-	if _, ok := field(m, "layer"); ok {
-		return "layer"
-	}
-	return "name"
+	b.err = errors.Join(b.err, err)
 }
 
 func is(column string, value any) ovsdb.Condition {
@@ -280,13 +257,16 @@ func (o *Operator) Init(ctx context.Context, listen []string) error {
 		return err
 	}
 	r := readRows(o.s)
-	b := batch{ovs: o.s.OVS}
+	b := batch{c: o.s}
 	role := &schema.RBACRole{Name: HostRole, Permissions: map[string]string{}}
 	b.ops = append(b.ops,
 		ovsdb.Operation{Op: ovsdb.OperationDelete, Table: schema.RBACRoleTable, Where: all()},
 		ovsdb.Operation{Op: ovsdb.OperationDelete, Table: schema.RBACPermissionTable, Where: all()},
 	)
 	for i, p := range permissions() {
+		if !o.s.has(p.Table) {
+			continue
+		}
 		p.UUID = fmt.Sprintf("permission%d", i)
 		role.Permissions[p.Table] = p.UUID
 		b.insert(p)
@@ -301,7 +281,7 @@ func (o *Operator) Init(ctx context.Context, listen []string) error {
 		}
 	}
 	var have []string
-	each(o.s, schema.ConnectionTable, func(c *schema.Connection) { have = append(have, c.Target) })
+	each(o.s, func(c *schema.Connection) { have = append(have, c.Target) })
 	for i, target := range listen {
 		if slices.Contains(have, target) || slices.Contains(listen[:i], target) {
 			continue

@@ -48,7 +48,7 @@ func (o *Operator) blockRows(ctx context.Context) ([]*schema.Block, error) {
 		return nil, err
 	}
 	var all []*schema.Block
-	each(o.s, schema.BlockTable, func(b *schema.Block) { all = append(all, b) })
+	each(o.s, func(b *schema.Block) { all = append(all, b) })
 	slices.SortFunc(all, func(x, y *schema.Block) int { return cmp.Or(x.Raised-y.Raised, cmp.Compare(x.UUID, y.UUID)) })
 	return all, nil
 }
@@ -86,7 +86,7 @@ func (o *Operator) AddBlock(ctx context.Context, b Block, now time.Time) error {
 		return err
 	}
 	b.Host = ""
-	todo, left := batch{ovs: o.s.OVS}, 0
+	todo, left := batch{c: o.s}, 0
 	for _, row := range all {
 		switch have, ok := blockOf(row); {
 		case row.Host != "":
@@ -113,7 +113,7 @@ func (o *Operator) RemoveBlocks(ctx context.Context, f func(Block) bool) (int, e
 	if err != nil {
 		return 0, err
 	}
-	todo := batch{ovs: o.s.OVS}
+	todo := batch{c: o.s}
 	for _, row := range all {
 		if b, _ := blockOf(row); f(b) { // also one that is none: its host is known
 			todo.removeRow(schema.BlockTable, row.UUID)

@@ -69,13 +69,19 @@ func (s *server) stop(sig syscall.Signal) {
 // servers starts a database on one server, or on the members of a cluster, with TLS for gateways.
 func servers(t *testing.T, n int) []*server {
 	t.Helper()
+	return serversWith(t, n, schema.Text)
+}
+
+// serversWith starts them with a schema.
+func serversWith(t *testing.T, n int, with []byte) []*server {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "fleet") // short: a socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	text := filepath.Join(dir, "schema")
-	if err := os.WriteFile(text, schema.Text, 0o600); err != nil {
+	if err := os.WriteFile(text, with, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	all := make([]*server, n)
@@ -204,7 +210,15 @@ func as(t *testing.T, name string, all ...*server) Server {
 // follower follows as a host until the end of the test.
 func follower(t *testing.T, name string, all ...*server) *Follower {
 	t.Helper()
-	f := NewFollower(FollowerOptions{Server: as(t, name, all...), Name: name, Log: silent()})
+	return followerOf(t, name, nil, all...)
+}
+
+// followerOf follows as a host whose program knows only some tables and columns.
+func followerOf(t *testing.T, name string, types rowTypes, all ...*server) *Follower {
+	t.Helper()
+	way := as(t, name, all...)
+	way.types = types
+	f := NewFollower(FollowerOptions{Server: way, Name: name, Log: silent()})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

@@ -9,11 +9,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"ofcontroller/fleet/schema"
-	"ofcontroller/ovsdb/session"
 )
 
 // Times of blocks. What is raised while a transaction is under way goes into the next one.
@@ -64,7 +62,7 @@ func (f *Follower) Blocks() (others, revoked []Block) {
 }
 
 // shareAll follows the rows of blocks and writes this gateway's, while it shares them, until the session ends.
-func (f *Follower) shareAll(ctx context.Context, s *session.Session) error {
+func (f *Follower) shareAll(ctx context.Context, s *conn) error {
 	tick := time.NewTicker(shareEvery)
 	defer tick.Stop()
 	watching := false
@@ -72,9 +70,9 @@ func (f *Follower) shareAll(ctx context.Context, s *session.Session) error {
 		f.mu.Lock()
 		sharing := f.sharing
 		f.mu.Unlock()
-		if sharing || watching { // rows of this gateway are taken back also when it has ceased to share
+		if s.has(schema.BlockTable) && (sharing || watching) { // rows of this gateway are taken back also when it has ceased to share
 			if !watching {
-				if err := watchBlocks(ctx, s); err != nil {
+				if err := s.watch(ctx, watch{row: &schema.Block{}}); err != nil {
 					return err
 				}
 			}
@@ -111,16 +109,10 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func watchBlocks(ctx context.Context, s *session.Session) error {
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	return s.Monitor(ctx, s.OVS.NewMonitor(client.WithTable(&schema.Block{})))
-}
-
 // lookBlocks takes the rows that there are.
-func (f *Follower) lookBlocks(s *session.Session, fresh bool) {
+func (f *Follower) lookBlocks(s *conn, fresh bool) {
 	var rows []*schema.Block
-	each(s, schema.BlockTable, func(b *schema.Block) { rows = append(rows, b) })
+	each(s, func(b *schema.Block) { rows = append(rows, b) })
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := f.blocks.serial
@@ -133,7 +125,7 @@ func (f *Follower) lookBlocks(s *session.Session, fresh bool) {
 
 // writeBlocks writes what there is to be written of this gateway's blocks, and tells whether that was anything. What the
 // server refuses is not tried again: the gateway itself drops the connection all the same.
-func (f *Follower) writeBlocks(ctx context.Context, s *session.Session) (wrote bool, err error) {
+func (f *Follower) writeBlocks(ctx context.Context, s *conn) (wrote bool, err error) {
 	f.mu.Lock()
 	rows, remove, take := f.blocks.due(time.Now())
 	dropped := f.blocks.dropped
@@ -149,7 +141,7 @@ func (f *Follower) writeBlocks(ctx context.Context, s *session.Session) (wrote b
 			f.blocks.queue = slices.Clone(f.blocks.queue[take:])
 		}
 	}()
-	out, in := batch{ovs: s.OVS}, batch{ovs: s.OVS}
+	out, in := batch{c: s}, batch{c: s}
 	for _, id := range remove {
 		out.removeRow(schema.BlockTable, id)
 	}

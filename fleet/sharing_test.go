@@ -147,7 +147,7 @@ func TestBlocksFullTable(t *testing.T) {
 	o := operator(t, s)
 	apply(t, o, two, false)
 	list := sharers(t, []string{"host1", "host2"}, s)
-	flood := batch{ovs: o.s.OVS}
+	flood := batch{c: o.s}
 	for n := range most {
 		flood.insert(blockRow(n, "host9", 600, time.Now()))
 		flood.ops[n].UUIDName, flood.ops[n].UUID = "", ""

@@ -52,22 +52,46 @@ type Session struct {
 	updated chan struct{} // closed at the next change of the cache
 }
 
-// Dial connects to the server and lists what is watched, until ctx ends.
-func Dial(ctx context.Context, o Options) (*Session, error) {
+// Schema asks the server for the schema of a database, until ctx ends. Of the options, the endpoint and its TLS count.
+func Schema(ctx context.Context, o Options, database string) (ovsdb.DatabaseSchema, error) {
+	var err error
+	if o.Database, err = model.NewClientDBModel(database, nil); err != nil {
+		return ovsdb.DatabaseSchema{}, err
+	}
+	ovs, lost, err := connect(ctx, o)
+	if err != nil {
+		return ovsdb.DatabaseSchema{}, err
+	}
+	defer func() { <-lost }()
+	defer ovs.Close()
+	return ovs.Schema(), nil
+}
+
+// connect makes a connection to the server; lost is closed when the library has wound it up.
+func connect(ctx context.Context, o Options) (ovs client.Client, lost chan struct{}, err error) {
 	endpoint, err := Endpoint(o.Endpoint, o.TLS)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	logger := libraryLogger(o.Log)
-	ovs, err := client.NewOVSDBClient(o.Database, client.WithEndpoint(endpoint), client.WithTLSConfig(o.TLS),
+	ovs, err = client.NewOVSDBClient(o.Database, client.WithEndpoint(endpoint), client.WithTLSConfig(o.TLS),
 		client.WithLogger(&logger))
 	if err != nil {
-		return nil, fmt.Errorf("library client for %s: %w", o.Endpoint, err)
+		return nil, nil, fmt.Errorf("library client for %s: %w", o.Endpoint, err)
 	}
 	failed := make(chan struct{})
-	lost := notifyLost(ovs, failed)
+	lost = notifyLost(ovs, failed)
 	if err := ovs.Connect(ctx); err != nil {
 		close(failed)
+		return nil, nil, err
+	}
+	return ovs, lost, nil
+}
+
+// Dial connects to the server and lists what is watched, until ctx ends.
+func Dial(ctx context.Context, o Options) (*Session, error) {
+	ovs, lost, err := connect(ctx, o)
+	if err != nil {
 		return nil, err
 	}
 	s := &Session{
