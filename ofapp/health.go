@@ -3,6 +3,8 @@
 package ofapp
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"ofcontroller/config"
@@ -43,34 +45,43 @@ func probeFormats(cfg *config.Config) []probe.Format {
 	return out
 }
 
-// probeVLANs gives the lowest VLAN of each form.
+// probeVLANs gives the lowest VLAN of each form, in ascending order.
 func probeVLANs(cfg *config.Config) []probe.Format {
-	carried, native := map[uint16]bool{}, map[uint16]bool{}
+	native := map[uint16]bool{0: true}
 	for _, t := range cfg.Trunks {
-		for _, v := range t.VLANs {
-			carried[v] = true
-		}
 		native[t.NativeVLAN] = true
 	}
 	if cfg.Local.Enabled {
-		carried[cfg.Local.VLAN], native[cfg.Local.VLAN] = true, true
+		native[cfg.Local.VLAN] = true
 	}
-	var out []probe.Format
-	var tagged, untagged bool
-	if carried[0] {
-		out = append(out, probe.Format{})
-	}
-	for v := uint16(1); v < 4095; v++ {
+	var network, tagged, untagged *probe.Format
+	carry := func(v uint16) {
+		lowest := &tagged
 		switch {
-		case !carried[v]:
-		case native[v] && !untagged:
-			untagged = true
-			out = append(out, probe.Format{VLAN: v})
-		case !native[v] && !tagged:
-			tagged = true
-			out = append(out, probe.Format{VLAN: v, Tagged: true})
+		case v == 0:
+			lowest = &network
+		case native[v]:
+			lowest = &untagged
+		}
+		if *lowest == nil || v < (*lowest).VLAN {
+			*lowest = &probe.Format{VLAN: v, Tagged: !native[v]}
 		}
 	}
+	for _, t := range cfg.Trunks {
+		for _, v := range t.VLANs {
+			carry(v)
+		}
+	}
+	if cfg.Local.Enabled {
+		carry(cfg.Local.VLAN)
+	}
+	var out []probe.Format
+	for _, f := range []*probe.Format{network, tagged, untagged} {
+		if f != nil {
+			out = append(out, *f)
+		}
+	}
+	slices.SortFunc(out, func(x, y probe.Format) int { return cmp.Compare(x.VLAN, y.VLAN) })
 	return out
 }
 

@@ -27,14 +27,15 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 				timer.Reset(restorePoll)
 				continue
 			}
-			now, err := a.answers(ctx, conn)
+			cfg := probeConfig(a.config())
+			now, err := a.answers(ctx, conn, cfg.Timeout)
 			if err != nil {
 				return err
 			}
 			next := now.Add(time.Second)
 			for _, at := range a.working() {
 				var due time.Time
-				a.judge(at, func() { due, err = a.probeOne(ctx, conn, at, now) })
+				a.judge(at, func() { due, err = a.probeOne(ctx, conn, at, cfg, now) })
 				if err != nil {
 					return err
 				}
@@ -51,12 +52,12 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 // Probes travel through ovs-vswitchd; while that is silent, as it is without
 // its database, a probe that does not come back says nothing about the IPS:
 // the time is not judged, and what was under way then is forgotten.
-func (a *App) answers(ctx context.Context, conn *openflow.Conn) (time.Time, error) {
+func (a *App) answers(ctx context.Context, conn *openflow.Conn, patience time.Duration) (time.Time, error) {
 	asked := time.Now()
 	if err := conn.Barrier(ctx); err != nil {
 		return asked, fmt.Errorf("wait for the switch: %w", err)
 	}
-	if cfg := probeConfig(a.config()); time.Since(asked) > cfg.Timeout {
+	if time.Since(asked) > patience {
 		a.log.WithField("silent", time.Since(asked).Round(time.Millisecond)).Warn("the switch did not answer; probes start afresh")
 		a.forgetProbes()
 		return time.Now(), nil
@@ -94,7 +95,7 @@ func (a *App) forgetProbes() {
 
 // probeOne sends the attachment's next probe, and checks its detection, when they
 // are due, and returns when to look again. at.mu is held.
-func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, now time.Time) (time.Time, error) {
+func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, cfg probe.Config, now time.Time) (time.Time, error) {
 	if at.tracker.Due(now) {
 		f := at.tracker.Pick()
 		p := at.newProbe(f)
@@ -108,7 +109,7 @@ func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment,
 	if at.tracker.Counts().Lost > lost && at.verdict().passes() {
 		a.doubtFlows() // somebody may have taken the flows that the probes go by
 	}
-	next, err := a.checkDetection(ctx, conn, at, now)
+	next, err := a.checkDetection(ctx, conn, at, cfg, now)
 	if due := at.tracker.Next(); due.Before(next) {
 		next = due
 	}
@@ -117,8 +118,7 @@ func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment,
 
 // checkDetection sends a canary and its twin when that is due, to an engine that
 // has a rule of ours for them. at.mu is held.
-func (a *App) checkDetection(ctx context.Context, conn *openflow.Conn, at *attachment, now time.Time) (time.Time, error) {
-	cfg := probeConfig(a.config())
+func (a *App) checkDetection(ctx context.Context, conn *openflow.Conn, at *attachment, cfg probe.Config, now time.Time) (time.Time, error) {
 	if at.engine == nil || !at.verdict().passes() {
 		at.detector.Restart()
 		return now.Add(cfg.Interval), nil
