@@ -36,11 +36,11 @@ type Key [sha256.Size]byte
 // Parts gives the same flows as Build in shares, none of them sorted. What there
 // is for each of many configured addresses makes parts with keys: who keeps what
 // has been made of a part need not make it again when something else changes.
-// All the rest is one part.
+// All the rest is one part, the last.
 func Parts(g Gateway) []Part {
 	s := survey{Gateway: g}
 	s.look()
-	parts := []Part{{Each: func(emit func(Flow)) {
+	rest := Part{Each: func(emit func(Flow)) {
 		b := builder{survey: s, emit: emit}
 		b.classify()
 		b.admit()
@@ -55,8 +55,8 @@ func Parts(g Gateway) []Part {
 		b.learn()
 		b.output()
 		b.ends()
-	}}}
-	return append(append(parts, s.senderParts()...), s.macParts()...)
+	}}
+	return slices.Concat(s.senderParts(), s.macParts(), []Part{rest})
 }
 
 // builder hands out the flows of one part.

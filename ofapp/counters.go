@@ -89,7 +89,7 @@ func (t *tally) add(c counted, on *target) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for k, now := range c.flows {
-		count, ok := on.table.counts[k]
+		count, ok := on.table.count(k)
 		if !ok {
 			continue
 		}

@@ -14,7 +14,11 @@ import (
 // flowTable is a set of flows in the switch's own terms: 32 bytes for each, with
 // 16 to 32 to find it by, beside its match and instructions. The flows of a
 // gateway can be 100,000 and more, so nothing is a separate object on the heap.
+//
+// A table can lie on another, its base, which does not change any more: the
+// flows of the base are part of it, and come first.
 type flowTable struct {
+	base   *flowTable // nil: none
 	seed   maphash.Seed
 	chunks [][]byte // matches and instructions, each flow's in one piece
 	list   []stored
@@ -49,10 +53,10 @@ const (
 
 var errTooLarge = errors.New("the switch's flows take more than 1 GiB")
 
-// newFlowTable makes an empty table for about so many flows. Tables that are to
-// be compared share a seed.
-func newFlowTable(seed maphash.Seed, flows int) *flowTable {
-	t := &flowTable{seed: seed, list: make([]stored, 0, flows)}
+// newFlowTable makes a table for about so many flows beside those of its base.
+// Tables that are to be compared, and base and table, share a seed.
+func newFlowTable(seed maphash.Seed, flows int, base *flowTable) *flowTable {
+	t := &flowTable{base: base, seed: seed, list: make([]stored, 0, flows)}
 	t.reindex(flows)
 	return t
 }
@@ -62,12 +66,28 @@ func (t *flowTable) size() int {
 	if t == nil {
 		return 0
 	}
-	return len(t.list)
+	return t.base.size() + len(t.list)
+}
+
+// shared is the number of first places at which both tables have the very same
+// flows.
+func (t *flowTable) shared(other *flowTable) int {
+	switch {
+	case t == other:
+		return t.size()
+	case t != nil && other != nil && t.base == other.base:
+		return t.base.size()
+	}
+	return 0
 }
 
 // at gives the flow of a place. Its slices must not be changed.
 func (t *flowTable) at(place int) openflow.EncodedFlow {
-	s := &t.list[place]
+	below := t.base.size()
+	if place < below {
+		return t.base.at(place)
+	}
+	s := &t.list[place-below]
 	from := s.at & (1<<chunkBits - 1)
 	match := from + uint32(s.match)
 	end := match + uint32(s.instructions)
@@ -93,34 +113,42 @@ func (t *flowTable) hash(f *openflow.EncodedFlow) uint32 {
 }
 
 func (t *flowTable) lookup(f *openflow.EncodedFlow, hash uint32) int {
+	below := t.base.size()
 	mask := uint32(len(t.index) - 1)
 	for i := hash & mask; t.index[i].place != 0; i = (i + 1) & mask {
 		if t.index[i].hash != hash {
 			continue
 		}
-		place := int(t.index[i].place - 1)
-		if s := &t.list[place]; s.table == f.Table && s.priority == f.Priority && bytes.Equal(t.at(place).Match, f.Match) {
-			return place
+		own := int(t.index[i].place - 1)
+		if s := &t.list[own]; s.table == f.Table && s.priority == f.Priority && bytes.Equal(t.at(below+own).Match, f.Match) {
+			return below + own
 		}
 	}
-	return -1
+	if below == 0 {
+		return -1
+	}
+	return t.base.lookup(f, hash)
 }
 
 // put adds a copy of the flow, or writes it over the one of its identity, and
-// gives its place.
+// gives its place. One of the base stays as it is.
 func (t *flowTable) put(f *openflow.EncodedFlow) (place int, had bool, err error) {
 	hash := t.hash(f)
 	place = t.lookup(f, hash)
 	had = place >= 0
+	below := t.base.size()
+	if had && place < below {
+		return place, had, nil
+	}
 	if !had {
-		place = len(t.list)
+		place = below + len(t.list)
 		t.list = append(t.list, stored{})
 	}
 	at, err := t.keep(f.Match, f.Instructions)
 	if err != nil {
 		return 0, false, err
 	}
-	t.list[place] = stored{
+	t.list[place-below] = stored{
 		cookie: f.Cookie, at: at, hash: hash, match: uint16(len(f.Match)), instructions: uint16(len(f.Instructions)),
 		priority: f.Priority, idle: f.IdleTimeout, hard: f.HardTimeout, flags: f.Flags, table: f.Table,
 	}
@@ -129,7 +157,7 @@ func (t *flowTable) put(f *openflow.EncodedFlow) (place int, had bool, err error
 	case len(t.list)*2 > len(t.index):
 		t.reindex(2 * len(t.list))
 	default:
-		t.enter(place)
+		t.enter(place - below)
 	}
 	return place, had, nil
 }
@@ -152,14 +180,14 @@ func (t *flowTable) keep(match, instructions []byte) (at uint32, err error) {
 	return at, nil
 }
 
-// enter makes the flow of a place, which is new, known to lookup.
-func (t *flowTable) enter(place int) {
+// enter makes a flow of the list, which is new there, known to lookup.
+func (t *flowTable) enter(own int) {
 	mask := uint32(len(t.index) - 1)
-	i := t.list[place].hash & mask
+	i := t.list[own].hash & mask
 	for t.index[i].place != 0 {
 		i = (i + 1) & mask
 	}
-	t.index[i] = entry{t.list[place].hash, uint32(place + 1)}
+	t.index[i] = entry{t.list[own].hash, uint32(own + 1)}
 }
 
 // reindex makes room for so many flows.
@@ -169,8 +197,8 @@ func (t *flowTable) reindex(flows int) {
 		size *= 2
 	}
 	t.index = make([]entry, size)
-	for place := range t.list {
-		t.enter(place)
+	for own := range t.list {
+		t.enter(own)
 	}
 }
 

@@ -74,7 +74,7 @@ func FuzzLearnedState(f *testing.F) {
 		if n := d.other.size() + len(d.learned) + len(d.offload); n != 1 {
 			t.Errorf("one flow is taken for %d", n)
 		}
-		if c := diff(d.held, &wantedTable{flows: newFlowTable(d.other.seed, 0)}); len(c.removed) != d.other.size() {
+		if c := diff(d.held, &wantedTable{layer: layer{flows: newFlowTable(d.other.seed, 0, nil)}}); len(c.removed) != d.other.size() {
 			t.Errorf("%d flows removed of %d", len(c.removed), d.other.size())
 		}
 	})

@@ -5,6 +5,7 @@ package ofapp
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 
 	"ofcontroller/config"
@@ -121,32 +122,24 @@ func (w *portLookup) trunk(t config.Trunk) flows.Trunk {
 // the first port keeps them. The configuration cannot say so, but
 // external_ids:attached-mac of the ports can.
 func (w *portLookup) dropContested(trunks []flows.Trunk) {
-	type place struct {
-		vlan uint16
-		mac  flows.MAC
-	}
-	owner := map[place]string{}
+	behind := map[flows.MAC][]int{}
 	for i := range trunks {
 		t := &trunks[i]
 		kept := t.MACs[:0:0]
 		for _, m := range t.MACs {
-			other := ""
-			for _, v := range t.VLANs {
-				if o := owner[place{v, m}]; o != "" && o != t.Name {
-					other = o
-				}
-			}
-			if other != "" {
-				w.fault("address %s of port %s already belongs to port %s", m, t.Name, other)
+			if owner := slices.IndexFunc(behind[m], func(k int) bool { return k != i && shareVLAN(&trunks[k], t) }); owner >= 0 {
+				w.fault("address %s of port %s already belongs to port %s", m, t.Name, trunks[behind[m][owner]].Name)
 				continue
 			}
-			for _, v := range t.VLANs {
-				owner[place{v, m}] = t.Name
-			}
+			behind[m] = append(behind[m], i)
 			kept = append(kept, m)
 		}
 		t.MACs = kept
 	}
+}
+
+func shareVLAN(a, b *flows.Trunk) bool {
+	return slices.ContainsFunc(a.VLANs, func(v uint16) bool { return slices.Contains(b.VLANs, v) })
 }
 
 // nobodyMaySend names ports with port security whose addresses nobody has told.

@@ -34,7 +34,7 @@ func newHeld(known *flowTable) *held {
 		seed = known.seed
 	}
 	return &held{
-		known: known, there: make([]bool, known.size()), other: newFlowTable(seed, 0),
+		known: known, there: make([]bool, known.size()), other: newFlowTable(seed, 0, nil),
 		counted: newCounted(), dispatched: dispatched{back: map[uint32]uint64{}},
 	}
 }
@@ -79,12 +79,10 @@ func (h *held) find(f *openflow.EncodedFlow) (openflow.EncodedFlow, bool) {
 // not keep the pointer.
 func (h *held) eachBeside(t *flowTable, f func(*openflow.EncodedFlow)) {
 	var fl openflow.EncodedFlow
-	if h.known != t {
-		for place, there := range h.there {
-			if there {
-				fl = h.known.at(place)
-				f(&fl)
-			}
+	for place := h.known.shared(t); place < len(h.there); place++ {
+		if h.there[place] {
+			fl = h.known.at(place)
+			f(&fl)
 		}
 	}
 	for place := range h.other.size() {

@@ -25,9 +25,9 @@ type station struct {
 type places struct {
 	mu             sync.RWMutex
 	uplink, bridge string
-	trunks         map[uint16][]string // VLAN to the trunk ports that carry it
-	static         map[station]string
-	names          map[uint32]string // of OpenFlow ports
+	trunks         map[uint16][]string        // VLAN to the trunk ports that carry it
+	static         map[flows.MAC][]flows.Port // configured address to the ports that it is behind, each in VLANs of its own
+	names          map[uint32]string          // of OpenFlow ports
 	learned        map[station]spot
 	looked         bool // there was a look before
 }
@@ -54,8 +54,10 @@ func (p *places) of(al *verdict.Alert) string {
 			return trunks[0]
 		}
 		at := station{al.Connection.VLAN, al.SourceMAC}
-		if name, ok := p.static[at]; ok {
-			return name
+		for _, port := range p.static[at.mac] {
+			if slices.Contains(trunks, port.Name) {
+				return port.Name
+			}
 		}
 		if s, ok := p.learned[at]; ok {
 			return p.names[cmp.Or(s.from, s.to)]
@@ -69,13 +71,13 @@ func (p *places) configure(bridge string, g flows.Gateway, names map[uint32]stri
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.uplink, p.bridge, p.names = g.Uplink.Name, bridge, names
-	p.trunks, p.static = map[uint16][]string{}, map[station]string{}
+	p.trunks, p.static = map[uint16][]string{}, map[flows.MAC][]flows.Port{}
 	for _, t := range g.Trunks {
 		for _, v := range t.VLANs {
 			p.trunks[v] = append(p.trunks[v], t.Name)
-			for _, m := range t.MACs {
-				p.static[station{v, m}] = t.Name
-			}
+		}
+		for _, m := range t.MACs {
+			p.static[m] = append(p.static[m], t.Port)
 		}
 	}
 }

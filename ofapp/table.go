@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 
 	"ofcontroller/flows"
 	"ofcontroller/openflow"
@@ -24,91 +25,134 @@ func keyOf(f *openflow.EncodedFlow) flowKey { return flowKey{f.Table, f.Priority
 // wantedTable is what the switch should hold. It does not change once it is made.
 type wantedTable struct {
 	gateway flows.Gateway
-	flows   *flowTable
-	parts   map[flows.Key]span      // those of flows.Parts that have a key
-	counts  map[flowKey]flows.Count // of the flows that count frames
-	own     int                     // flows of the table mac for the host's own address
+	layer         // all flows, and what is noted of those of the part without a key
+	keyed   layer // those of the parts with keys, which are the base of all flows
+	keys    []flows.Key
+	spans   map[flows.Key]span
 	groups  []wantedGroup
-	meters  []flows.Meter
+}
+
+// layer is flows and what is noted of them.
+type layer struct {
+	flows  *flowTable
+	counts map[flowKey]flows.Count // of the flows that count frames
+	own    int                     // flows of the table mac for the host's own address
+	meters []flows.Meter
 }
 
 // span is a part's places in the table.
 type span struct{ from, to int }
 
 // wanted encodes the flows and groups of a gateway. What the last table, which
-// may be nil, has of parts that are the same now is copied.
+// may be nil, has of parts that are the same now is taken over: as it is if all
+// parts with keys are the same, else as a copy.
 func wanted(g flows.Gateway, last *wantedTable) (*wantedTable, error) {
-	w := &wantedTable{gateway: g, parts: map[flows.Key]span{}, counts: map[flowKey]flows.Count{}}
 	if last == nil {
-		w.flows = newFlowTable(maphash.MakeSeed(), 0)
-		last = w
-	} else {
-		w.flows = newFlowTable(last.flows.seed, last.flows.size())
+		last = &wantedTable{keyed: layer{flows: newFlowTable(maphash.MakeSeed(), 0, nil)}}
+	}
+	parts := flows.Parts(g)
+	rest := parts[len(parts)-1]
+	parts = parts[:len(parts)-1]
+	w := &wantedTable{gateway: g}
+	for _, p := range parts {
+		w.keys = append(w.keys, p.Key)
 	}
 	enc := newEncoder()
-	for _, p := range flows.Parts(g) {
-		if err := w.take(p, last, enc); err != nil {
-			return nil, err
-		}
+	if slices.Equal(w.keys, last.keys) {
+		w.keyed, w.spans = last.keyed, last.spans
+	} else if err := w.takeParts(parts, last, enc); err != nil {
+		return nil, err
+	}
+	w.layer = newLayer(w.keyed.flows.seed, 0, w.keyed.flows)
+	w.own, w.meters = w.keyed.own, slices.Clone(w.keyed.meters)
+	if err := w.encode(rest, enc); err != nil {
+		return nil, err
 	}
 	var err error
 	w.groups, err = wantedGroups(flows.Groups(g))
 	return w, err
 }
 
-// take adds the flows of a part.
-func (w *wantedTable) take(p flows.Part, last *wantedTable, enc *encoder) error {
-	from := w.flows.size()
-	if s, ok := last.parts[p.Key]; ok && last != w {
-		for place := s.from; place < s.to; place++ {
-			f := last.flows.at(place)
-			if err := w.add(&f); err != nil {
-				return err
-			}
-			if flows.Cookie(f.Cookie).Counting() {
-				k := keyOf(&f)
-				w.counts[k] = last.counts[k]
-			}
-		}
-	} else {
+// takeParts makes the layer of the parts with keys.
+func (w *wantedTable) takeParts(parts []flows.Part, last *wantedTable, enc *encoder) error {
+	w.keyed = newLayer(last.keyed.flows.seed, last.keyed.flows.size(), nil)
+	w.spans = make(map[flows.Key]span, len(parts))
+	for _, p := range parts {
+		from := w.keyed.flows.size()
 		var err error
-		p.Each(func(f flows.Flow) {
-			if err == nil {
-				err = w.encode(&f, enc)
-			}
-		})
+		if s, ok := last.spans[p.Key]; ok {
+			err = w.keyed.copy(&last.keyed, s)
+		} else {
+			err = w.keyed.encode(p, enc)
+		}
 		if err != nil {
 			return err
 		}
-	}
-	if p.Key != (flows.Key{}) {
-		w.parts[p.Key] = span{from, w.flows.size()}
+		w.spans[p.Key] = span{from, w.keyed.flows.size()}
 	}
 	return nil
 }
 
-func (w *wantedTable) encode(f *flows.Flow, enc *encoder) error {
+// count tells what a flow counts.
+func (w *wantedTable) count(k flowKey) (flows.Count, bool) {
+	c, ok := w.counts[k]
+	if !ok {
+		c, ok = w.keyed.counts[k]
+	}
+	return c, ok
+}
+
+func newLayer(seed maphash.Seed, n int, base *flowTable) layer {
+	return layer{flows: newFlowTable(seed, n, base), counts: map[flowKey]flows.Count{}}
+}
+
+// copy adds flows of another layer. None of them has a meter.
+func (l *layer) copy(from *layer, s span) error {
+	for place := s.from; place < s.to; place++ {
+		f := from.flows.at(place)
+		if err := l.add(&f); err != nil {
+			return err
+		}
+		if flows.Cookie(f.Cookie).Counting() {
+			k := keyOf(&f)
+			l.counts[k] = from.counts[k]
+		}
+	}
+	return nil
+}
+
+// encode adds the flows of a part.
+func (l *layer) encode(p flows.Part, enc *encoder) (err error) {
+	p.Each(func(f flows.Flow) {
+		if err == nil {
+			err = l.encodeOne(&f, enc)
+		}
+	})
+	return err
+}
+
+func (l *layer) encodeOne(f *flows.Flow, enc *encoder) error {
 	e, err := enc.encode(f)
 	if err != nil {
 		return err
 	}
-	if err := w.add(&e); err != nil {
+	if err := l.add(&e); err != nil {
 		return fmt.Errorf("%w: %s", err, *f)
 	}
-	w.meters = flows.AppendMeter(w.meters, *f)
+	l.meters = flows.AppendMeter(l.meters, *f)
 	if c := f.Counts(); c.Fate != flows.NotCounted {
-		w.counts[keyOf(&e)] = c
+		l.counts[keyOf(&e)] = c
 	}
 	return nil
 }
 
 var errTwice = errors.New("two flows for one match")
 
-func (w *wantedTable) add(f *openflow.EncodedFlow) error {
+func (l *layer) add(f *openflow.EncodedFlow) error {
 	if c := flows.Cookie(f.Cookie); f.Table == uint8(flows.TableMAC) && c.Object() == flows.LocalPort {
-		w.own++
+		l.own++
 	}
-	_, had, err := w.flows.put(f)
+	_, had, err := l.flows.put(f)
 	if had {
 		err = errTwice
 	}
@@ -170,8 +214,9 @@ func diff(h *held, w *wantedTable) change {
 		}
 	})
 	gone := len(mods)
+	shared := h.known.shared(w.flows)
 	for place := range w.flows.size() {
-		if h.known == w.flows && h.there[place] {
+		if place < shared && h.there[place] {
 			continue
 		}
 		want := w.flows.at(place)

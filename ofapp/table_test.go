@@ -124,7 +124,7 @@ func TestDiff(t *testing.T) {
 		for j, b := range gateways() {
 			from := wantedOf(t, a, nil)
 			to := wantedOf(t, b, from)
-			if fresh := wantedOf(t, b, nil); !diff(holding(to), fresh).empty() || fresh.own != to.own || !maps.Equal(fresh.counts, to.counts) {
+			if fresh := wantedOf(t, b, nil); !diff(holding(to), fresh).empty() || fresh.own != to.own || !maps.Equal(fresh.counts, to.counts) || !maps.Equal(fresh.keyed.counts, to.keyed.counts) {
 				t.Errorf("from %d to %d: the table differs by what was there before", i, j)
 			}
 			for name, known := range map[string]*flowTable{"nothing": nil, "what is held": from.flows, "what is wanted": to.flows} {
