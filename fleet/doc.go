@@ -6,6 +6,6 @@
 // the change itself, what hosts tell) and the gateway's side (the rows that concern one gateway, its status row, and the
 // copy of its configuration on disk).
 //
-// It touches no switch. It may import package config, its own generated rows (fleet/schema) and ovsdb/session, and no other
+// It touches no switch. It may import package config, its own generated rows (fleet/schema), fleet/lease and ovsdb/session, and no other
 // package of this module.
 package fleet
