@@ -5,6 +5,7 @@ package ofapp_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,4 +172,37 @@ func difference(a, b []string) (onlyA, onlyB []string) {
 		return slices.DeleteFunc(slices.Clone(x), func(s string) bool { return slices.Contains(y, s) })
 	}
 	return without(a, b), without(b, a)
+}
+
+// golden compares a text with the golden file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is out of date: make generate writes it anew\ngot:\n%s", file, firstDifference(got, string(want)))
+	}
+}
+
+// firstDifference shows where two texts part.
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range g {
+		if i >= len(w) || g[i] != w[i] {
+			from := max(0, i-5)
+			return fmt.Sprintf("line %d:\n%s\nwant:\n%s", i+1, strings.Join(g[from:min(len(g), i+5)], "\n"), strings.Join(w[min(from, len(w)):min(len(w), i+5)], "\n"))
+		}
+	}
+	return "(less than wanted)"
 }
