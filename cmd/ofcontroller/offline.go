@@ -87,16 +87,16 @@ and the exit code is 0 when they agree, else it is 1.
 
 With --annotate the running ofcontroller lists the flows on the switch: tables and
 registers by name, what each flow is for, and its counters. --origin, --vlan and
---port leave those that speak of it.`,
+--port do so too, and leave those that speak of it.`,
 		Example: `  ofcontroller flows --live
-  ofcontroller flows --annotate --port vnet0 --vlan 10`,
+  ofcontroller flows --port vnet0 --vlan 10`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return printFlows(cmd) },
 	}
 	cmd.Flags().Bool("live", false, "print the difference with the switch")
 	cmd.Flags().Bool("annotate", false, "list the flows on the switch and what they are for")
-	cmd.Flags().String("origin", "", "with --annotate: only flows of this `origin`, uplink, trunk or local")
-	cmd.Flags().String("vlan", "", "with --annotate: only flows of this `VLAN`")
-	cmd.Flags().String("port", "", "with --annotate: only flows of this `port`")
+	cmd.Flags().String("origin", "", "list only flows of this `origin`, uplink, trunk or local")
+	cmd.Flags().String("vlan", "", "list only flows of this `VLAN`")
+	cmd.Flags().String("port", "", "list only flows of this `port`")
 	formatFlag(cmd)
 	layerFlags(cmd.Flags())
 	return cmd
@@ -127,12 +127,8 @@ func printFlows(cmd *cobra.Command) error {
 			filters = append(filters, name+"="+v)
 		}
 	}
-	annotate, _ := cmd.Flags().GetBool("annotate")
-	switch {
-	case annotate:
+	if annotate, _ := cmd.Flags().GetBool("annotate"); annotate || filters != nil {
 		return printAnnotated(cmd, filters, format)
-	case filters != nil:
-		return usageError{errors.New("--origin, --vlan and --port go with --annotate")}
 	}
 	if live, _ := cmd.Flags().GetBool("live"); live {
 		return printLive(cmd, cfg, format)
