@@ -36,10 +36,11 @@ inspection:
 var (
 	ofProbes = regexp.MustCompile(`(?m)"(?:probes|rtt|canary|engine)": \{[^}]*\}|^    (?:probes|rtt|canary|engine):\n(?:      .*\n)+`)
 	ofEngine = regexp.MustCompile(`(?m)^ *ofc-builtin .*$|"name": ?"ofc-builtin"[^}]*|- name: ofc-builtin\n(?: +[a-z_]+: .*\n)+|\d+ frames in, \d+ out`)
-	ofTime   = regexp.MustCompile(`"?\b(?:age_s|since_s|uptime_s|remaining_s|rtt_us|seconds|flow_id)"?: ?[0-9.]+|\b[0-9.]+(?: µs|µs|ms| s|s)\b|\b\d+ (?:probes in a row|parts could)|; \d+ packets, \d+ bytes`)
+	ofTime   = regexp.MustCompile(`"?\b(?:age_s|since_s|uptime_s|remaining_s|rtt_us|seconds|flow_id|seq)"?: ?[0-9.]+|\b[0-9.]+(?: µs|µs|ms| s|s)\b|\b\d+ (?:probes in a row|parts could)|; \d+ packets, \d+ bytes`)
 	versions = regexp.MustCompile(`\bgo1\.[0-9.]+|Open vSwitch [0-9.]+\b|"switch": "[0-9.]+"|switch: [0-9.]+`)
 	number   = regexp.MustCompile(`[0-9][0-9.]*(?:e[+-]\d+|[kMG]|µs|ms|s)?`)
 	moment   = regexp.MustCompile(`\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d{4})?|(until )\d\d:\d\d:\d\d`)
+	sequence = regexp.MustCompile(`(?m)^ *\d+  TIME`)
 	table    = regexp.MustCompile(`(?m)^(?: +PORT +ROLE|PORT +ROLE|VLAN +PROTO).*\n(?:.+\n)+`) // where a column is as wide as what differs
 	columns  = regexp.MustCompile(`(\S) {2,}`)
 )
@@ -52,7 +53,7 @@ func (a *asked) plain(text string) string {
 	for _, name := range [][2]string{{a.ctl.Config(), "CONFIG"}, {a.ctl.Control(), "CONTROL"}, {a.env.Dir(), "DIR"}, {a.ports[host].MAC().String(), "HOST"}} {
 		text = strings.ReplaceAll(text, name[0], name[1])
 	}
-	text = moment.ReplaceAllString(text, "${1}TIME")
+	text = sequence.ReplaceAllString(moment.ReplaceAllString(text, "${1}TIME"), "     N  TIME")
 	return table.ReplaceAllStringFunc(text, func(s string) string { return columns.ReplaceAllString(s, "$1  ") })
 }
 
