@@ -97,7 +97,7 @@ type Inspection struct {
 // Attachment is one IPS.
 type Attachment struct {
 	Name, Kind       string   // Name is unique; Kind is KindEmbedded, KindSuricata or KindPort
-	Rules            []string // paths of rule files
+	Rules            []string // paths of rule files, and fleet:NAME
 	Threads          int      // workers; 0: one per CPU
 	Port, ReturnPort string   // of KindPort; ReturnPort is "" when the attachment is one-legged
 	Legs             string   // of KindPort: LegsUniform or LegsDirectional

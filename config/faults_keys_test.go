@@ -86,7 +86,7 @@ func keyFaults() []faultCase {
 			`gw.yaml:1: uplinks: is a mapping, a list of mappings`,
 		}},
 		{"text for a list", replaceAttachments(`[{name: a, kind: embedded, rules: /r}]`), []string{
-			`gw.yaml:3: inspection.attachments[0].rules: is the text "/r", a list of absolute paths`,
+			`gw.yaml:3: inspection.attachments[0].rules: is the text "/r", a list of absolute paths or fleet:NAME`,
 		}},
 		{"mapping for text", least + "control: {a: b}\n", []string{
 			`gw.yaml:4: control: is a mapping, an absolute path`,

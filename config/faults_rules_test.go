@@ -24,6 +24,14 @@ func ruleFaults() []faultCase {
 			`gw.yaml:6: fleet.endpoints[1]: "tcp:192.0.2.1:6640" is named twice, name it once`,
 			`gw.yaml:6: fleet.endpoints[2]: endpoint "db1": names no network, unix:/PATH, tcp:HOST:PORT or ssl:HOST:PORT`,
 		}},
+		{"rule set without a fleet", replaceAttachments(`[{name: a, kind: embedded, rules: ["fleet:web"]}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].rules: "fleet:web" is a rule set of a fleet, and this gateway follows none, a path that begins with /`,
+		}},
+		{"rule set without a name", replaceAttachments(`[{name: a, kind: embedded, rules: ["fleet:", "fleet:../x", "fleet"]}]`), []string{
+			`gw.yaml:3: inspection.attachments[0].rules[0]: "fleet:" names no rule set, fleet: and 1-64 letters, digits, -, _ and .`,
+			`gw.yaml:3: inspection.attachments[0].rules[1]: "fleet:../x" names no rule set, fleet: and 1-64 letters, digits, -, _ and .`,
+			`gw.yaml:3: inspection.attachments[0].rules[2]: "fleet": path is not absolute, a path that begins with /, or fleet:NAME`,
+		}},
 		{"no uplink", replaceUplinks(`[]`), []string{
 			`gw.yaml:1: uplinks: is empty, name a port of the physical side: [{port: eth1}]`,
 		}},

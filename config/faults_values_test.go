@@ -177,7 +177,7 @@ func valueFaults() []faultCase {
 			`gw.yaml:3: inspection.attachments[0].threads: 257 is out of range, a number 0-256`,
 		}},
 		{"relative rules", replaceAttachments(`[{name: a, kind: embedded, rules: [local.rules]}]`), []string{
-			`gw.yaml:3: inspection.attachments[0].rules[0]: "local.rules": path is not absolute, a path that begins with /`,
+			`gw.yaml:3: inspection.attachments[0].rules[0]: "local.rules": path is not absolute, a path that begins with /, or fleet:NAME`,
 		}},
 		{"rules twice", replaceAttachments(`[{name: a, kind: embedded, rules: [/r, /r]}]`), []string{
 			`gw.yaml:3: inspection.attachments[0].rules[1]: "/r" is named twice, name it once`,

@@ -106,13 +106,20 @@ func listenAddress(into *string) scalar {
 	}), into)
 }
 
-// pathList takes a list of absolute paths.
-func pathList(into *[]string) scalars {
+// ruleSetPrefix begins the name of a rule set of the fleet where a path of a rule file may stand.
+const ruleSetPrefix = "fleet:"
+
+// RuleSet gives the name of a rule set of the fleet, which stands as fleet:NAME among the paths of rule files; false for a
+// path.
+func RuleSet(path string) (name string, ok bool) { return strings.CutPrefix(path, ruleSetPrefix) }
+
+// ruleFiles takes a list of absolute paths and of rule sets of the fleet.
+func ruleFiles(into *[]string) scalars {
 	return scalars{
-		is: "absolute paths", most: maxRules,
+		is: "absolute paths or fleet:NAME", most: maxRules,
 		add: func(n *yaml.Node) *complaint {
 			var s string
-			if c := absolutePath(&s).set(n); c != nil {
+			if c := ruleFile(&s).set(n); c != nil {
 				return c
 			}
 			for _, have := range *into {
@@ -131,6 +138,22 @@ func pathList(into *[]string) scalars {
 			return nodes
 		},
 	}
+}
+
+func ruleFile(into *string) scalar {
+	return textOf(into, "absolute path", func(s string) *complaint {
+		const right = "a path that begins with /, or fleet:NAME"
+		if name, ok := RuleSet(s); ok {
+			if !FleetName(name) {
+				return complain("fleet: and 1-64 letters, digits, -, _ and .", "%s names no rule set", quote(s))
+			}
+			return nil
+		}
+		if err := checkPath(s); err != nil {
+			return complain(right, "%s: %s", quote(s), err)
+		}
+		return nil
+	})
 }
 
 // macList takes addresses of single stations, each once.

@@ -99,7 +99,7 @@ func attachmentKeys(a *Attachment, n *yaml.Node) []field {
 	return []field{
 		{name: "name", required: true, value: attachmentName(&a.Name), doc: "name in the log and in status"},
 		{name: "kind", required: true, value: oneOf(&a.Kind, KindEmbedded, KindSuricata, KindPort), doc: "embedded: the engine in this program; suricata: a Suricata that this program runs; port: anything behind switch ports"},
-		{name: "rules", def: "[]", value: pathList(&a.Rules), doc: "rule files of kinds embedded and suricata; without any, everything passes"},
+		{name: "rules", def: "[]", value: ruleFiles(&a.Rules), doc: "rule files of kinds embedded and suricata, and rule sets of the fleet as fleet:NAME; without any, everything passes"},
 		{name: "threads", def: "0", value: number(&a.Threads, 0, 256), doc: "workers of kinds embedded and suricata; 0 is one per CPU"},
 		{name: "port", def: `""`, value: optionalInterfaceName(&a.Port), doc: "port of kind port to which frames go"},
 		{name: "return_port", def: `""`, value: optionalInterfaceName(&a.ReturnPort), doc: "port of kind port from which frames come back; \"\" is the same port"},

@@ -48,6 +48,13 @@ func (v *validator) attachmentKind(path string, a *Attachment) {
 		}
 		v.fault(path+"."+key, "an attachment of kind "+a.Kind+" has no such key", right)
 	}
+	if rules := path + ".rules"; !v.partial && !v.config.Fleet.Follows() && v.sound(rules, "fleet.endpoints") {
+		for _, f := range a.Rules {
+			if _, ok := RuleSet(f); ok {
+				v.fault(rules, quote(f)+" is a rule set of a fleet, and this gateway follows none", "a path that begins with /")
+			}
+		}
+	}
 	if port := path + ".port"; a.Kind == KindPort && a.Port == "" && v.sound(port) {
 		v.fault(port, "is missing", "the port behind which the attachment stands")
 	}

@@ -153,6 +153,11 @@ func TestYAML(t *testing.T) {
 			n++
 			if strings.Contains(m[2], "hosts:") {
 				whole := filepath.Join(t.TempDir(), "fleet.yaml")
+				for _, rules := range regexp.MustCompile(`file: ([\w.]+)`).FindAllStringSubmatch(m[2], -1) {
+					if err := os.WriteFile(filepath.Join(filepath.Dir(whole), rules[1]), nil, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
 				if err := os.WriteFile(whole, []byte(m[2]), 0o600); err != nil {
 					t.Fatal(err)
 				}

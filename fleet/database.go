@@ -102,11 +102,17 @@ type rows struct {
 	hosts  map[string]*schema.Host
 	layers map[string]layer
 	status map[string]*schema.HostStatus
+
+	ruleSets map[string]*schema.RuleSet
 }
 
 // readRows takes them from the session's cache.
 func readRows(c *conn) rows {
-	r := rows{hosts: map[string]*schema.Host{}, layers: map[string]layer{}, status: map[string]*schema.HostStatus{}}
+	r := rows{
+		hosts: map[string]*schema.Host{}, layers: map[string]layer{}, status: map[string]*schema.HostStatus{},
+		ruleSets: map[string]*schema.RuleSet{},
+	}
+	each(c, func(s *schema.RuleSet) { r.ruleSets[s.Name] = s })
 	each(c, func(f *schema.Fleet) { r.fleet = f })
 	each(c, func(h *schema.Host) { r.hosts[h.Name] = h })
 	each(c, func(h *schema.HostStatus) { r.status[h.Name] = h })
@@ -125,6 +131,9 @@ func readRows(c *conn) rows {
 // document is the configuration that the rows hold.
 func (r rows) document() Document {
 	d := newDocument()
+	for name, s := range r.ruleSets {
+		d.RuleSets[name] = RuleSet{Digest: s.Digest, Size: s.Size}
+	}
 	for name, l := range r.layers {
 		if profile, ok := strings.CutPrefix(name, profileLayer("")); ok {
 			d.Profiles[profile] = l.entries()

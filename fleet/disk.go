@@ -31,8 +31,11 @@ func (d Disk) Kept(host string) ([]Config, error) {
 	var faults []error
 	for _, name := range []string{nextFile, goodFile} {
 		c, err := d.read(name)
+		for set, digest := range c.RuleSets {
+			err = errors.Join(err, d.holds(set, digest))
+		}
 		switch {
-		case errors.Is(err, os.ErrNotExist):
+		case errors.Is(err, os.ErrNotExist) && c.Digest == "":
 		case err != nil:
 			faults = append(faults, err)
 		case c.Host == host:
@@ -53,7 +56,7 @@ func (d Disk) read(name string) (Config, error) {
 	if err := json.NewDecoder(io.LimitReader(f, maxKept)).Decode(&c); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if digest(c.Layers) != c.Digest {
+	if digest(c.Layers, c.RuleSets) != c.Digest {
 		return Config{}, fmt.Errorf("%s: its content is not what was written", path)
 	}
 	return c, nil
@@ -74,29 +77,37 @@ func (d Disk) Good(c Config) error {
 // Next keeps a configuration for the next start of the program.
 func (d Disk) Next(c Config) error { return d.write(nextFile, c) }
 
-// write replaces a file as a whole, so that a crash or a full disk leaves the old one.
 func (d Disk) write(name string, c Config) error {
 	text, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(d.Directory, 0o750); err != nil {
+	return replace(filepath.Join(d.Directory, name), func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// replace replaces a file as a whole, so that a crash or a full disk leaves the old one.
+func replace(path string, write func(io.Writer) error) error {
+	directory := filepath.Dir(path)
+	if err := os.MkdirAll(directory, 0o750); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(d.Directory, name+".")
+	f, err := os.CreateTemp(directory, filepath.Base(path)+".")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
+	err = write(f)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(d.Directory, name))
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
 		return err
 	}
-	dir, err := os.Open(d.Directory)
+	dir, err := os.Open(directory)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 
 	"ofcontroller/config"
@@ -15,6 +16,7 @@ import (
 type Document struct {
 	Profiles map[string][]config.Entry
 	Hosts    map[string]Host
+	RuleSets map[string]RuleSet
 }
 
 // Host is the configuration of one gateway: its profiles, the lowest first, and above them what is its own.
@@ -24,7 +26,7 @@ type Host struct {
 }
 
 func newDocument() Document {
-	return Document{Profiles: map[string][]config.Entry{}, Hosts: map[string]Host{}}
+	return Document{Profiles: map[string][]config.Entry{}, Hosts: map[string]Host{}, RuleSets: map[string]RuleSet{}}
 }
 
 // Names of layers, in the database and in faults.
@@ -58,13 +60,16 @@ func composed(name string, entries []config.Entry) (config.Layer, error) {
 	return config.Layer{Name: name, Text: text}, nil
 }
 
-// digest names a configuration by its content. The operator's side writes it beside the rows, and a gateway takes nothing
+// digest names a configuration by its content, that of its rule sets included, which are given by name and digest. The operator's side writes it beside the rows, and a gateway takes nothing
 // else: it shows half an update, a change by a stranger, and a column that this program does not know.
-func digest(layers []config.Layer) string {
+func digest(layers []config.Layer, sets map[string]string) string {
 	h := sha256.New()
 	for _, l := range layers {
 		fmt.Fprintf(h, "%d %s %d ", len(l.Name), l.Name, len(l.Text))
 		h.Write(l.Text)
+	}
+	for _, name := range slices.Sorted(maps.Keys(sets)) {
+		fmt.Fprintf(h, "rules %d %s %s ", len(name), name, sets[name])
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -21,6 +22,8 @@ const maxFile = 64 << 20
 
 // ReadFiles reads the configuration of a fleet, or a part of it:
 //
+//	rule_sets:
+//	  NAME: {file: PATH}               # from where the file is that names it; or {text: TEXT}
 //	profiles:
 //	  NAME: {keys of a configuration}
 //	hosts:
@@ -28,7 +31,7 @@ const maxFile = 64 << 20
 //	    profiles: [NAME, …]            # the lowest first
 //	    config: {keys of a configuration}
 //
-// A profile or host may stand in one file only. The error is config.Faults when the content is at fault.
+// A rule set, profile or host may stand in one file only. The error is config.Faults when the content is at fault.
 func ReadFiles(paths []string) (Document, error) {
 	r := reader{document: newDocument(), seen: map[string]string{}}
 	for _, path := range paths {
@@ -55,17 +58,9 @@ func (r *reader) fault(n *yaml.Node, key, wrong, right string) {
 }
 
 func (r *reader) file(path string) error {
-	f, err := os.Open(path)
+	text, err := readBounded(path, maxFile)
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxFile {
-		return fmt.Errorf("%s is larger than %d bytes", path, maxFile)
 	}
 	r.path = path
 	var doc yaml.Node
@@ -74,15 +69,16 @@ func (r *reader) file(path string) error {
 		return fmt.Errorf("%s is not YAML: %w", path, err)
 	}
 	if len(doc.Content) != 1 {
-		r.fault(&doc, "(document)", "is empty", "a mapping with profiles and hosts")
+		r.fault(&doc, "(document)", "is empty", "a mapping with rule_sets, profiles and hosts")
 		return nil
 	}
 	if err := d.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
 		r.fault(&doc, "(document)", "has a second document", "one document in a file")
 	}
 	r.pairs(doc.Content[0], "(document)", map[string]func(k, v *yaml.Node, key string){
-		"profiles": func(_, v *yaml.Node, key string) { r.named(v, key, r.profile) },
-		"hosts":    func(_, v *yaml.Node, key string) { r.named(v, key, r.host) },
+		"rule_sets": func(_, v *yaml.Node, key string) { r.named(v, key, r.ruleSet) },
+		"profiles":  func(_, v *yaml.Node, key string) { r.named(v, key, r.profile) },
+		"hosts":     func(_, v *yaml.Node, key string) { r.named(v, key, r.host) },
 	})
 	return nil
 }
@@ -166,6 +162,53 @@ func (r *reader) host(k, v *yaml.Node, key string) {
 	r.document.Hosts[k.Value] = h
 }
 
+// ruleSet reads the text of a rule set, or the file that holds it.
+func (r *reader) ruleSet(k, v *yaml.Node, key string) {
+	given := 0
+	r.pairs(v, key, map[string]func(k, v *yaml.Node, key string){
+		"text": func(_, v *yaml.Node, key string) {
+			var text string
+			if err := v.Decode(&text); err != nil || v.Kind != yaml.ScalarNode {
+				r.fault(v, key, "is no text", "rules, one a line")
+			}
+			given++
+			r.document.RuleSets[k.Value] = newRuleSet([]byte(text))
+		},
+		"file": func(_, v *yaml.Node, key string) {
+			path := v.Value
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(filepath.Dir(r.path), path)
+			}
+			text, err := readBounded(path, maxRuleSet)
+			if err != nil || v.Kind != yaml.ScalarNode {
+				r.fault(v, key, fmt.Sprintf("%.200q: %v", v.Value, err), "the path of a rule file")
+			}
+			given++
+			r.document.RuleSets[k.Value] = newRuleSet(text)
+		},
+	})
+	if given != 1 {
+		r.fault(k, key, fmt.Sprintf("has %d of the keys file and text", given), "one of them")
+	}
+	if len(r.document.RuleSets[k.Value].Text) > maxRuleSet {
+		r.fault(k, key, "is too large", fmt.Sprintf("at most %d bytes", maxRuleSet))
+	}
+}
+
+// readBounded reads a file of at most so many bytes.
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return text, err
+}
+
 // list reads the names of profiles.
 func (r *reader) list(n *yaml.Node, key string) []string {
 	var out []string
@@ -187,9 +230,17 @@ func (d Document) YAML() ([]byte, error) {
 		Profiles []string   `yaml:"profiles,flow,omitempty"`
 		Config   *yaml.Node `yaml:"config,omitempty"`
 	}
+	type ruleSet struct {
+		Text string `yaml:"text"`
+	}
 	var file struct {
+		RuleSets map[string]ruleSet    `yaml:"rule_sets,omitempty"`
 		Profiles map[string]*yaml.Node `yaml:"profiles"`
 		Hosts    map[string]host       `yaml:"hosts"`
+	}
+	file.RuleSets = map[string]ruleSet{}
+	for name, s := range d.RuleSets {
+		file.RuleSets[name] = ruleSet{string(s.Text)}
 	}
 	file.Profiles, file.Hosts = map[string]*yaml.Node{}, map[string]host{}
 	for name, own := range d.Profiles {

@@ -38,6 +38,8 @@ type Config struct {
 	Cfg    int            `json:"cfg"` // sequence number
 	Digest string         `json:"digest"`
 	Layers []config.Layer `json:"layers"`
+
+	RuleSets map[string]string `json:"rule_sets,omitempty"` // digests by name
 }
 
 // Report is what a gateway tells the fleet of itself.
@@ -53,6 +55,7 @@ type Report struct {
 type FollowerOptions struct {
 	Server Server
 	Name   string
+	Disk   Disk // where rule sets are put
 	Log    logrus.FieldLogger
 }
 
@@ -64,9 +67,14 @@ type Follower struct {
 
 	mu    sync.Mutex
 	state FollowerState
-	asked Config // the last that was whole; Digest is "" before the first
-	torn  bool   // what the database says has not been whole for long
+	asked Config // the last that was whole, with its rule sets on disk; Digest is "" before the first
 	tell  schema.HostStatus
+
+	wanted  Config        // the last that was whole
+	ready   bool          // wanted is asked
+	fault   string        // why what the database says is not asked; "" when there is nothing wrong
+	inForce Config        // what the gateway runs, as far as it is the fleet's
+	sets    chan struct{} // there may be something to do for rule sets
 
 	blocks  *ledger
 	sharing bool
@@ -91,6 +99,7 @@ func NewFollower(o FollowerOptions) *Follower {
 	return &Follower{
 		o: o, changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
 		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
+		ready: true, sets: make(chan struct{}, 1),
 		blocks: newLedger(o.Name), share: make(chan struct{}, 1), told: make(chan struct{}, 1),
 	}
 }
@@ -120,11 +129,16 @@ func (f *Follower) Taken(c Config, overridden []string, source string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := &f.state
-	s.Reached, s.State, s.Error, s.Source = c.Cfg, StateApplied, "", source
+	s.Reached, s.State, s.Error, s.Source = c.Cfg, StateApplied, f.fault, source
+	if f.fault != "" { // it is in force, and something else is asked for that is not to be had
+		s.State = StateRefused
+	}
 	s.Overridden = append([]string{}, overridden...)
-	f.tell.CurCfg, f.tell.Digest, f.tell.State, f.tell.Error, f.tell.Source = c.Cfg, c.Digest, StateApplied, "", source
+	f.tell.CurCfg, f.tell.Digest, f.tell.State, f.tell.Error, f.tell.Source = c.Cfg, c.Digest, s.State, s.Error, source
 	f.tell.Overridden = s.Overridden
+	f.inForce = c
 	f.kick()
+	wake(f.sets) // others may be superfluous now
 }
 
 // Refused notes why what is asked for is not in force, and whether the next start of the program will change that.
@@ -273,7 +287,7 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var writing sync.WaitGroup
-	for _, part := range []func(context.Context, *conn) error{f.tellAll, f.shareAll} {
+	for _, part := range []func(context.Context, *conn) error{f.tellAll, f.shareAll, f.fetchAll} {
 		writing.Go(func() {
 			bound, done := s.Bind(ctx)
 			defer done(nil)
@@ -312,24 +326,28 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 }
 
 // take makes the rows the configuration that is asked for, if they are whole: an update of several tables is seen piece by
-// piece.
+// piece. It is handed on once its rule sets are on disk.
 func (f *Follower) take(r rows) bool {
 	h := r.hosts[f.o.Name]
 	if h == nil {
 		return false
 	}
 	layers, err := r.layersOf(h)
-	if err != nil || digest(layers) != h.Digest {
+	if err != nil || digest(layers, h.RuleSets) != h.Digest || !soundSets(h.RuleSets) {
 		return false
 	}
-	c := Config{Host: h.Name, Cfg: h.NextCfg, Digest: h.Digest, Layers: layers}
+	c := Config{Host: h.Name, Cfg: h.NextCfg, Digest: h.Digest, Layers: layers, RuleSets: maps.Clone(h.RuleSets)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.asked.Digest == c.Digest && f.asked.Cfg == c.Cfg && !f.torn {
+	if f.wanted.Digest == c.Digest && f.wanted.Cfg == c.Cfg {
 		return true
 	}
-	f.asked, f.state.Asked, f.torn = c, c.Cfg, false
-	wake(f.changed)
+	f.wanted, f.ready, f.state.Asked, f.fault = c, false, c.Cfg, ""
+	if len(c.RuleSets) == 0 {
+		f.asked, f.ready = c, true
+		wake(f.changed)
+	}
+	wake(f.sets)
 	return true
 }
 
@@ -347,15 +365,15 @@ func (r rows) layersOf(h *schema.Host) ([]config.Layer, error) {
 
 // notWhole tells why what the database says is not taken.
 func (f *Follower) notWhole(r rows) {
-	f.mu.Lock()
-	f.torn = true
-	f.mu.Unlock()
+	err := errors.New("the rows of this host's configuration are not those that fleet apply wrote: " +
+		"they were changed by other means, or this program is too old for them")
 	if r.hosts[f.o.Name] == nil {
-		f.Refused(fmt.Errorf("the fleet has no host named %s", f.o.Name), false)
-		return
+		err = fmt.Errorf("the fleet has no host named %s", f.o.Name)
 	}
-	f.Refused(errors.New("the rows of this host's configuration are not those that fleet apply wrote: "+
-		"they were changed by other means, or this program is too old for them"), false)
+	f.mu.Lock()
+	f.wanted, f.ready, f.fault = Config{}, true, err.Error()
+	f.mu.Unlock()
+	f.Refused(err, false)
 }
 
 // tellAll writes the status row whenever there is something to tell.

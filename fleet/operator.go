@@ -25,7 +25,7 @@ func Open(ctx context.Context, server Server) (*Operator, error) {
 	s, _, err := server.dial(ctx, 0,
 		watch{row: &schema.Fleet{}}, watch{row: &schema.Host{}}, watch{row: &schema.Layer{}}, watch{row: &schema.Uplink{}},
 		watch{row: &schema.Trunk{}}, watch{row: &schema.Attachment{}}, watch{row: &schema.PolicyLine{}}, watch{row: &schema.HostStatus{}},
-		watch{row: &schema.Connection{}}, watch{row: &schema.Block{}}, watch{row: &schema.RBACRole{}}, watch{row: &schema.RBACPermission{}})
+		watch{row: &schema.Connection{}}, watch{row: &schema.Block{}}, watch{row: &schema.RuleSet{}}, watch{row: &schema.RBACRole{}}, watch{row: &schema.RBACPermission{}})
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +47,13 @@ func (o *Operator) rows(ctx context.Context) (rows, error) {
 	return r, nil
 }
 
-// Document reads the configuration of the fleet.
+// Document reads the configuration of the fleet, without the texts of its rule sets.
 func (o *Operator) Document(ctx context.Context) (Document, error) {
 	r, err := o.rows(ctx)
 	return r.document(), err
 }
 
-// Plan compares the database with what files ask for. Profiles and hosts that they do not name stay, unless prune takes
+// Plan compares the database with what files ask for. Rule sets, profiles and hosts that they do not name stay, unless prune takes
 // them away.
 func (o *Operator) Plan(ctx context.Context, asked Document, prune bool) (Plan, error) {
 	r, err := o.rows(ctx)
@@ -67,7 +67,10 @@ func (o *Operator) Plan(ctx context.Context, asked Document, prune bool) (Plan, 
 		return ""
 	}, prune)
 	p.nextCfg = r.fleet.NextCfg
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	return p, o.lack(ctx, &p, asked)
 }
 
 // Apply carries out a plan, as one transaction, and returns the sequence number that stands for it. It fails, and changes
@@ -76,6 +79,14 @@ func (o *Operator) Apply(ctx context.Context, p Plan) (int, error) {
 	have, err := o.rows(ctx)
 	if err != nil {
 		return 0, err
+	}
+	pieces := map[string]int{}
+	for _, set := range p.want.RuleSets {
+		if p.lacking[set.Digest] {
+			if pieces[set.Digest], err = o.upload(ctx, set); err != nil {
+				return 0, fmt.Errorf("apply: %w", err)
+			}
+		}
 	}
 	next := p.nextCfg + 1
 	b := batch{c: o.s}
@@ -87,8 +98,11 @@ func (o *Operator) Apply(ctx context.Context, p Plan) (int, error) {
 		},
 		ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: schema.FleetTable, Where: all(), Row: ovsdb.Row{"next_cfg": next}},
 	)
+	b.ruleSets(p, have, pieces)
 	for _, c := range p.Changes {
-		b.layer(c, p.want, have)
+		if c.set == "" {
+			b.layer(c, p.want, have)
+		}
 	}
 	for _, name := range p.Hosts {
 		b.host(name, p.want, next, have)
@@ -219,12 +233,13 @@ func (b *batch) removeLayer(c Change) {
 
 // host makes the row of a host what it is to be.
 func (b *batch) host(name string, want Document, next int, have rows) {
-	layers, err := want.Layers(name)
-	if err != nil {
+	sum, err := want.digestOf(name)
+	sets, setsErr := want.ruleSets(name)
+	if err = errors.Join(err, setsErr); err != nil {
 		b.err = errors.Join(b.err, err)
 		return
 	}
-	row := &schema.Host{Name: name, Profiles: numbered(want.Hosts[name].Profiles), NextCfg: next, Digest: digest(layers)}
+	row := &schema.Host{Name: name, Profiles: numbered(want.Hosts[name].Profiles), NextCfg: next, Digest: sum, RuleSets: sets}
 	old, there := have.hosts[name]
 	if there {
 		row.ExternalIDs = old.ExternalIDs

@@ -17,16 +17,17 @@ type Plan struct {
 	Hosts   []string `json:"hosts"` // whose configuration becomes another one
 
 	want    Document
-	nextCfg int // of the fleet when the plan was made
+	nextCfg int             // of the fleet when the plan was made
+	lacking map[string]bool // digests of rule sets whose content the database lacks
 }
 
-// Change is one profile or host that becomes another one.
+// Change is one rule set, profile or host that becomes another one.
 type Change struct {
-	What   string   `json:"what"`   // "profile NAME" or "host NAME"
-	Change string   `json:"change"` // added, changed or removed
+	What   string   `json:"what"`   // "rule set NAME", "profile NAME" or "host NAME"
+	Change string   `json:"change"` // added, changed, removed, or repaired: what the database held of it was not its content
 	Keys   []string `json:"keys"`   // "+ KEY: VALUE", "~ KEY: OLD -> NEW", "- KEY: VALUE"
 
-	host, profile string // the name; one is empty
+	host, profile, set string // the name; two are empty
 }
 
 // Empty tells that nothing would change.
@@ -62,10 +63,15 @@ func makePlan(have, asked Document, recorded func(host string) string, prune boo
 	if !prune {
 		maps.Copy(want.Profiles, have.Profiles)
 		maps.Copy(want.Hosts, have.Hosts)
+		maps.Copy(want.RuleSets, have.RuleSets)
 	}
+	maps.Copy(want.RuleSets, asked.RuleSets)
 	maps.Copy(want.Profiles, asked.Profiles)
 	maps.Copy(want.Hosts, asked.Hosts)
 	p := Plan{want: want, Changes: []Change{}, Hosts: []string{}}
+	for _, name := range names(have.RuleSets, want.RuleSets) {
+		p.compare(Change{What: "rule set " + name, set: name}, ruleSetLines(have, name), ruleSetLines(want, name))
+	}
 	for _, name := range names(have.Profiles, want.Profiles) {
 		p.compare(Change{What: profileLayer(name), profile: name}, lines(have.Profiles, name), lines(want.Profiles, name))
 	}
@@ -77,8 +83,11 @@ func makePlan(have, asked Document, recorded func(host string) string, prune boo
 		if err != nil {
 			return Plan{}, err
 		}
-		old, err := have.Layers(name)
-		if d := digest(layers); err == nil && recorded(name) == d && digest(old) == d {
+		next, err := want.digestOf(name)
+		if err != nil {
+			return Plan{}, err
+		}
+		if old, err := have.digestOf(name); err == nil && recorded(name) == next && old == next {
 			continue
 		}
 		if err := config.CheckLayers(layers); err != nil {

@@ -104,10 +104,10 @@ func TestPlanFaults(t *testing.T) {
 
 func TestFileFaults(t *testing.T) {
 	for text, want := range map[string][]string{
-		"":                {"f.yaml:1: (document): is empty, a mapping with profiles and hosts"},
-		"[]":              {"f.yaml:1: (document): is no mapping, a mapping with the keys [hosts profiles]"},
+		"":                {"f.yaml:1: (document): is empty, a mapping with rule_sets, profiles and hosts"},
+		"[]":              {"f.yaml:1: (document): is no mapping, a mapping with the keys [hosts profiles rule_sets]"},
 		"hosts: [a]":      {"f.yaml:1: hosts: is no mapping, names, each with its keys"},
-		"x: 1\nhosts: {}": {"f.yaml:1: x: unknown key, the keys here are [hosts profiles]"},
+		"x: 1\nhosts: {}": {"f.yaml:1: x: unknown key, the keys here are [hosts profiles rule_sets]"},
 		"hosts:\n  a b: {}\n  c: {config: {bridge: {name: 5}}, x: 1}\n  c: {}\n": {
 			`f.yaml:2: hosts: "a b" is no name, 1-64 letters, digits, -, _ and .`,
 			`f.yaml:3: hosts.c.config.bridge.name: is the number 5, a bridge name, in quotes when it looks like something else`,
@@ -117,6 +117,15 @@ func TestFileFaults(t *testing.T) {
 		"profiles:\n  p:\n    local:\n      vlan: 5000\n    fleet: {name: a}\n": {
 			`f.yaml:4: profiles.p.local.vlan: 5000 is out of range, a number 0-4094`,
 			`f.yaml:5: profiles.p.fleet: is a key of the gateway's own file, leave it out here`,
+		},
+		"rule_sets: {a: {}, b: {text: [], file: x}, c: {file: /none}, d: x}": {
+			`f.yaml:1: rule_sets.a: has 0 of the keys file and text, one of them`,
+			`f.yaml:1: rule_sets.b.text: is no text, rules, one a line`,
+			`f.yaml:1: rule_sets.b.file: "x": open x: no such file or directory, the path of a rule file`,
+			`f.yaml:1: rule_sets.b: has 2 of the keys file and text, one of them`,
+			`f.yaml:1: rule_sets.c.file: "/none": open /none: no such file or directory, the path of a rule file`,
+			`f.yaml:1: rule_sets.d: is no mapping, a mapping with the keys [file text]`,
+			`f.yaml:1: rule_sets.d: has 0 of the keys file and text, one of them`,
 		},
 		"hosts: {a: {profiles: [x, x]}, b: {profiles: x}}": {
 			`f.yaml:1: hosts.a.profiles: "x" is named twice, name it once`,
@@ -147,7 +156,7 @@ func TestDisk(t *testing.T) {
 	}
 	made := func(cfg int, text string) Config {
 		layers := []config.Layer{{Name: "host a", Text: []byte(text)}}
-		return Config{Host: "a", Cfg: cfg, Digest: digest(layers), Layers: layers}
+		return Config{Host: "a", Cfg: cfg, Digest: digest(layers, nil), Layers: layers}
 	}
 	good, next := made(1, "x: 1\n"), made(2, "x: 2\n")
 	write := func(err error) {

@@ -28,7 +28,7 @@ func TestStolenKey(t *testing.T) {
 	s := servers(t, 1)[0]
 	o := operator(t, s)
 	f1, f2 := follower(t, "host1", s), follower(t, "host2", s)
-	cfg := apply(t, o, two, false)
+	cfg := apply(t, o, "rule_sets: {web: {text: x}}\n"+two, false)
 	for _, f := range []*Follower{f1, f2} {
 		f.Taken(waitFor(t, f, cfg), nil, SourceFleet)
 	}
@@ -43,6 +43,8 @@ func TestStolenKey(t *testing.T) {
 			{"Policy_Line"},
 			{"Host_Status", "_uuid", "name", "cur_cfg", "state", "error"},
 			{"Block"},
+			{"Rule_Set"},
+			{"Rule_Chunk"},
 			{"RBAC_Role"},
 			{"RBAC_Permission"},
 			{"Connection", "_uuid", "target", "role"}, // and not how often each is written
@@ -101,6 +103,10 @@ func TestStolenKey(t *testing.T) {
 		"another's block, removed":        remove("Block", `[["host","==","host2"]]`),
 		"an operator's block, removed":    remove("Block", `[["host","==",""]]`),
 		"all blocks":                      remove("Block", anyRow),
+		"rules":                           update("Rule_Chunk", anyRow, `{"text":""}`),
+		"other rules":                     update("Rule_Set", anyRow, `{"digest":""}`),
+		"rules of its own":                insert("Rule_Chunk", `{"digest":"x","position":1}`),
+		"all rules":                       remove("Rule_Set", anyRow),
 		"its permissions":                 update("RBAC_Permission", anyRow, `{"authorization":["set",[""]]}`),
 		"a role without permissions":      update("RBAC_Role", anyRow, `{"name":"x"}`),
 		"the way in":                      update("Connection", anyRow, `{"role":""}`),

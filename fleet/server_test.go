@@ -218,7 +218,7 @@ func followerOf(t *testing.T, name string, types rowTypes, all ...*server) *Foll
 	t.Helper()
 	way := as(t, name, all...)
 	way.types = types
-	f := NewFollower(FollowerOptions{Server: way, Name: name, Log: silent()})
+	f := NewFollower(FollowerOptions{Server: way, Name: name, Disk: Disk{t.TempDir()}, Log: silent()})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

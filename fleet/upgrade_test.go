@@ -90,6 +90,9 @@ func TestUpgrade(t *testing.T) {
 				}
 			}
 			both(apply(t, o, two, false))
+			if _, err := applyOnce(t, s, files(t, "rule_sets: {web: {text: x}}\n"+two)); err == nil || !strings.Contains(err.Error(), "no table Rule_Chunk; convert it") {
+				t.Errorf("rules for which the schema has no table: %v", err)
+			}
 			if name == "1.0.0" {
 				text := strings.Replace(two, "on_failure: open", "offload: {share: true}", 1)
 				p := plan(t, o, text, false)
@@ -136,6 +139,11 @@ func TestUpgrade(t *testing.T) {
 				list, err := o.Blocks(t.Context(), time.Now())
 				return err == nil && len(list) == 1
 			})
+			cfg := apply(t, o, "rule_sets: {web: {text: x}}\n"+strings.Replace(two, "kind: port, port: ips0", "kind: embedded, rules: [fleet:web]", 1), false)
+			if c := waitFor(t, newHost, cfg); len(c.RuleSets) != 1 {
+				t.Errorf("%+v", c)
+			}
+			eventually(t, "the old host refuses what it does not know", func() bool { return strings.Contains(oldHost.State().Error, "too old") })
 			if parsedSchema(t, old).Table(schema.BlockTable) != nil {
 				eventually(t, "the old host has the block", has(oldHost, connection(1)))
 			}

@@ -88,8 +88,8 @@ func (a *App) tellFleet(asked fleet.Config, err error) {
 	var restart *restartNeeded
 	switch {
 	case err == nil:
-		f.Taken(asked, a.o.Fleet.Overridden(), fleet.SourceFleet)
 		err = disk.Good(asked)
+		f.Taken(asked, a.o.Fleet.Overridden(), fleet.SourceFleet) // once it is kept: what older ones need goes then
 	case errors.As(err, &restart):
 		f.Refused(err, true)
 		err = disk.Next(asked)

@@ -58,24 +58,34 @@ func loadAll(cmd *cobra.Command) ([]loaded, error) {
 		c, err := config.LoadText(file, text, cmd.Flags())
 		return []loaded{{config: c}}, err
 	}
-	kept, keptErr := fleet.Disk{Directory: reach.Fleet.Directory}.Kept(reach.Fleet.Name)
+	disk := fleet.Disk{Directory: reach.Fleet.Directory}
+	kept, keptErr := disk.Kept(reach.Fleet.Name)
 	var all []loaded
 	for _, k := range kept {
-		c, over, err := config.LoadOver(file, text, cmd.Flags(), k.Layers)
+		l, err := loadOver(cmd, file, text, disk, k)
 		if err != nil {
 			keptErr = errors.Join(keptErr, err)
 			continue
 		}
-		all = append(all, loaded{c, k, over})
+		all = append(all, l)
 	}
 	if len(all) > 0 {
 		return all, nil
 	}
-	c, err := config.LoadText(file, text, cmd.Flags()) // the file may be whole in itself
+	l, err := loadOver(cmd, file, text, disk, fleet.Config{}) // the file may be whole in itself
 	if err != nil {
 		return nil, errors.Join(keptErr, err)
 	}
-	return []loaded{{config: c}}, nil
+	return []loaded{l}, nil
+}
+
+// loadOver loads the file over what the fleet asks for; its rule sets are on disk.
+func loadOver(cmd *cobra.Command, file string, text []byte, disk fleet.Disk, from fleet.Config) (loaded, error) {
+	c, overridden, err := config.LoadOver(file, text, cmd.Flags(), from.Layers)
+	if err == nil {
+		err = disk.Resolve(c, from)
+	}
+	return loaded{c, from, overridden}, err
 }
 
 // configFile reads the file that the command line names.

@@ -155,14 +155,18 @@ func newFleetApply() *cobra.Command {
 		Short: "Bring the fleet's configuration to what files say",
 		Long: `Bring the fleet's configuration to what files say. What would change is printed
 first, and --yes or an answer on the terminal carries it out, as one transaction.
-Profiles and hosts that the files do not name stay; with --prune they go.
+Rule sets, profiles and hosts that the files do not name stay; with --prune they go.
 
+rule_sets:
+  NAME: {file: PATH}             # from where the file lies; or {text: TEXT}
 profiles:
   NAME: {keys of a configuration}
 hosts:
   NAME:
     profiles: [NAME, …]          # the lowest first
     config: {keys of a configuration}
+
+A rule set stands as fleet:NAME among the rules of an attachment.
 
 A host's own keys lie over those of its profiles, and the file of the gateway over
 both; a list is taken as a whole from the highest that gives it.
@@ -176,7 +180,7 @@ Exit code 0 when it is done or nothing would change, 1 when not.`,
 		},
 		RunE: runFleetApply,
 	}
-	cmd.Flags().Bool("prune", false, "remove profiles and hosts that no file names")
+	cmd.Flags().Bool("prune", false, "remove rule sets, profiles and hosts that no file names")
 	cmd.Flags().Bool("plan", false, "print what would change, and change nothing")
 	cmd.Flags().BoolP("yes", "y", false, "do not ask")
 	databaseFlags(cmd)
@@ -236,6 +240,9 @@ func newFleetExport() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error {
 				d, err := o.Document(ctx)
+				if err == nil {
+					err = o.Texts(ctx, d)
+				}
 				if err != nil {
 					return err
 				}

@@ -47,9 +47,10 @@ func joinFleet(ctx context.Context, cmd *cobra.Command, log *logrus.Logger) (*me
 		}
 	}
 	setLog(log, c.Log)
+	disk := fleet.Disk{Directory: c.Fleet.Directory}
 	m := &member{
-		cmd: cmd, log: log, disk: fleet.Disk{Directory: c.Fleet.Directory}, source: fleet.SourceDisk,
-		follower: fleet.NewFollower(fleet.FollowerOptions{Server: server, Name: c.Fleet.Name, Log: server.Log}),
+		cmd: cmd, log: log, disk: disk, source: fleet.SourceDisk,
+		follower: fleet.NewFollower(fleet.FollowerOptions{Server: server, Name: c.Fleet.Name, Disk: disk, Log: server.Log}),
 	}
 	go func() { _ = m.follower.Run(ctx) }() // it ends with ctx alone
 	return m, nil
@@ -81,8 +82,7 @@ func (m *member) over(asked fleet.Config) (loaded, error) {
 	if err != nil {
 		return loaded{}, err
 	}
-	c, overridden, err := config.LoadOver(file, text, m.cmd.Flags(), asked.Layers)
-	return loaded{c, asked, overridden}, err
+	return loadOver(m.cmd, file, text, m.disk, asked)
 }
 
 // asked is what the fleet asks for, or what the gateway was started with when it has not said anything yet.
@@ -113,8 +113,8 @@ func (m *member) join(o *ofapp.Options, l loaded) {
 	m.mu.Unlock()
 	o.Load = m.load
 	o.Parse = func(file string, text []byte) (*config.Config, error) {
-		c, _, err := config.LoadOver(file, text, m.cmd.Flags(), m.asked().Layers)
-		return c, err
+		l, err := loadOver(m.cmd, file, text, m.disk, m.asked())
+		return l.config, err
 	}
 	o.Fleet = &ofapp.Following{
 		Follower: m.follower, Disk: m.disk, Started: l.from, Source: m.source,

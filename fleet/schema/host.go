@@ -15,4 +15,5 @@ type Host struct {
 	Name        string            `ovsdb:"name"`
 	NextCfg     int               `ovsdb:"next_cfg"`
 	Profiles    map[int]string    `ovsdb:"profiles"`
+	RuleSets    map[string]string `ovsdb:"rule_sets"`
 }

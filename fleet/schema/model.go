@@ -25,6 +25,8 @@ func FullDatabaseModel() (model.ClientDBModel, error) {
 		"Policy_Line":     &PolicyLine{},
 		"RBAC_Permission": &RBACPermission{},
 		"RBAC_Role":       &RBACRole{},
+		"Rule_Chunk":      &RuleChunk{},
+		"Rule_Set":        &RuleSet{},
 		"Trunk":           &Trunk{},
 		"Uplink":          &Uplink{},
 	})
@@ -32,7 +34,7 @@ func FullDatabaseModel() (model.ClientDBModel, error) {
 
 var schema = `{
   "name": "IPS_Gateway",
-  "version": "1.1.0",
+  "version": "1.2.0",
   "tables": {
     "Attachment": {
       "columns": {
@@ -377,6 +379,18 @@ var schema = `{
           "type": {
             "key": {
               "type": "integer"
+            },
+            "value": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": "unlimited"
+          }
+        },
+        "rule_sets": {
+          "type": {
+            "key": {
+              "type": "string"
             },
             "value": {
               "type": "string"
@@ -926,6 +940,81 @@ var schema = `{
             },
             "min": 0,
             "max": "unlimited"
+          }
+        }
+      },
+      "indexes": [
+        [
+          "name"
+        ]
+      ],
+      "isRoot": true
+    },
+    "Rule_Chunk": {
+      "columns": {
+        "digest": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "position": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 1023
+            }
+          }
+        },
+        "text": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 131072,
+              "maxLength": 131072
+            }
+          }
+        }
+      },
+      "indexes": [
+        [
+          "digest",
+          "position"
+        ]
+      ],
+      "isRoot": true
+    },
+    "Rule_Set": {
+      "columns": {
+        "digest": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "name": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "size": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 67108864
+            }
           }
         }
       },
