@@ -134,6 +134,19 @@ deb: build $(TOOLS)/nfpm ## Build the Debian package bin/ofcontroller.deb
 $(TOOLS)/nfpm:
 	GOBIN=$(TOOLS) go install $(NFPM)
 
+# The program is static and asks for no file but its own configuration; /var/run is where it looks for Open vSwitch.
+.PHONY: image
+image: build ## Build the container image ofcontroller, with podman, buildah or docker
+	@rm -rf bin/image && mkdir -p bin/image/run bin/image/tmp bin/image/usr/bin bin/image/var && ln -s ../run bin/image/var/run
+	@cp bin/ofcontroller bin/image/usr/bin/
+	@tool=$$(command -v podman || command -v buildah || command -v docker) || { echo "podman, buildah or docker is needed" >&2; exit 1; }; \
+	"$$tool" build -f packaging/Containerfile -t ofcontroller bin/image
+
+.PHONY: test-image
+test-image: deps ## Run the container image on a private switch
+	@testenv/install.sh image
+	$(ROOT) go test -tags image -count=1 ./packaging -run 'TestImage$$'
+
 .PHONY: generate
 generate: ## Write the generated references and golden files anew
 	go generate ./...

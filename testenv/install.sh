@@ -3,7 +3,8 @@
 # Installs what the build, the tests and the demo need where it is missing (Debian, Ubuntu). Does nothing when all is there.
 # With the word "race" also what `go test -race` needs, with "suricata" Suricata, with "kernel" what runs the tests in a
 # virtual machine, with "debootstrap" what testenv/other-ovs.sh needs, with "browser" a browser for the status page's test,
-# with "promtool" the checker of Prometheus's alert rules, with "bench" the programs that `make bench` measures beside.
+# with "image" what builds and runs a container image, with "promtool" the checker of Prometheus's alert rules, with "bench"
+# the programs that `make bench` measures beside.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
@@ -40,6 +41,7 @@ if wants kernel; then
 fi
 if wants debootstrap && ! have debootstrap; then missing+=(debootstrap); fi
 if wants browser && ! have chromium; then missing+=(chromium); fi
+if wants image && ! have podman; then missing+=(podman runc); fi
 if wants bench; then # peers to measure beside
   have ovs-testcontroller || missing+=(openvswitch-testcontroller)
   have osken-manager || missing+=(python3-os-ken)
