@@ -118,6 +118,12 @@ func (a *App) clear(ctx context.Context, at *attachment) error {
 // markOut notes for those that leave whether the flows which the switch holds
 // now still hand them frames.
 func (a *App) markOut(t *target) {
+	a.mu.Lock()
+	none := len(a.leaving) == 0
+	a.mu.Unlock()
+	if none {
+		return
+	}
 	used := map[string]bool{}
 	for _, i := range flows.Slots(t.gateway) {
 		used[t.gateway.Attachments[i].Name] = true
