@@ -49,6 +49,7 @@ type span struct{ from, to int }
 func wanted(g flows.Gateway, last *wantedTable) (*wantedTable, error) {
 	if last == nil {
 		last = &wantedTable{keyed: layer{flows: newFlowTable(maphash.MakeSeed(), 0, nil)}}
+		last.layer = last.keyed
 	}
 	parts := flows.Parts(g)
 	rest := parts[len(parts)-1]
@@ -63,7 +64,7 @@ func wanted(g flows.Gateway, last *wantedTable) (*wantedTable, error) {
 	} else if err := w.takeParts(parts, last, enc); err != nil {
 		return nil, err
 	}
-	w.layer = newLayer(w.keyed.flows.seed, 0, w.keyed.flows)
+	w.layer = newLayer(w.keyed.flows.seed, last.flows.size()-last.keyed.flows.size(), w.keyed.flows)
 	w.own, w.meters = w.keyed.own, slices.Clone(w.keyed.meters)
 	if err := w.encode(rest, enc); err != nil {
 		return nil, err
