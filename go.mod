@@ -3,7 +3,6 @@ module ofcontroller
 go 1.26.0
 
 require (
-	github.com/BobuSumisu/aho-corasick v1.0.3
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/contiv/libOpenflow v0.0.0-20210609050114-d967b14cc688

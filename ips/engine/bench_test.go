@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -57,65 +56,6 @@ drop ip 203.0.113.0/24 any -> any any (sid:5;)`)
 			}
 		}); n != 0 {
 			t.Errorf("%+v: %v allocations", p.src, n)
-		}
-	}
-}
-
-// TestPrefilter compares the multi-pattern search with a plain one, pattern by pattern.
-func TestPrefilter(t *testing.T) {
-	for seed := range uint64(300) {
-		rng := rand.New(rand.NewPCG(seed, 3))
-		patterns := map[string]bool{}
-		var text strings.Builder
-		for sid := range 1 + rng.IntN(40) {
-			p := make([]byte, 1+rng.IntN(10))
-			for i := range p {
-				p[i] = "abcA"[rng.IntN(4)]
-			}
-			patterns[string(p)] = true
-			fmt.Fprintf(&text, "alert ip any any -> any any (content:\"%s\"; sid:%d;)\n", p, sid+1)
-		}
-		c := compile(&rules.Set{}, load(t, text.String()))
-		in := make([]byte, 60)
-		for i := range in {
-			in[i] = "abcABC"[rng.IntN(6)]
-		}
-		in = lower(nil, in)
-		found := map[int32]bool{}
-		c.trie.Walk(in, func(_, _, pattern int64) bool {
-			for _, i := range c.windows[pattern] {
-				found[i] = true
-			}
-			return true
-		})
-		for i := range c.rules {
-			pattern := lower(nil, c.rules[i].Matchers[0].Content.Pattern)
-			if bytes.Contains(in, pattern) && !found[int32(i)] {
-				t.Fatalf("seed %d: %q in %q is not found", seed, pattern, in)
-			}
-			if found[int32(i)] && len(pattern) <= maxWindow && !bytes.Contains(in, pattern) {
-				t.Fatalf("seed %d: %q is found in %q", seed, pattern, in)
-			}
-		}
-	}
-}
-
-// The automaton stays within its bound however many patterns there are, and still finds them.
-func TestPrefilterBound(t *testing.T) {
-	rng := rand.New(rand.NewPCG(4, 4))
-	patterns := make([][]byte, 60000)
-	for i := range patterns {
-		patterns[i] = []byte(randomText(rng, 12))
-	}
-	width := maxWindow
-	for ; width > minWindow && countStates(chooseWindows(patterns, width)) > maxStates; width-- {
-	}
-	if width == maxWindow || countStates(chooseWindows(patterns, minWindow)) > maxStates+256 {
-		t.Errorf("width %d", width)
-	}
-	for i, w := range chooseWindows(patterns, width) {
-		if len(w) != width || !bytes.Contains(patterns[i], []byte(w)) {
-			t.Fatalf("window %q of %q", w, patterns[i])
 		}
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"slices"
 
-	ahocorasick "github.com/BobuSumisu/aho-corasick"
-
 	"ofcontroller/ips/rules"
 )
 
@@ -15,8 +13,9 @@ import (
 type compiled struct {
 	rules    []compiledRule // in the order they are judged
 	builtIn  int            // rules of Options.BuiltIn: the first ones
-	trie     *ahocorasick.Trie
-	windows  [][]int32 // by the trie's number of a pattern: the rules whose fast pattern contains it
+	patterns [][]byte       // fast patterns, in lower case, each once
+	holders  [][]int32      // by number of a pattern: its rules
+	sieves   []sieve        // find patterns
 	groups   [groupCount]group
 	joinable bool // some rule may match across TCP segments
 }

@@ -4,8 +4,7 @@
 //
 // It owns the decoder of frames, the table of connections, the multi-pattern search, the matching of rules, the counters
 // of thresholds, the changes that replace makes, and the frames that a reject sends. It never opens a socket, starts a
-// goroutine, reads a clock (the time is passed in) or logs. It imports ips/rules, an Aho-Corasick library and the
-// standard library.
+// goroutine, reads a clock (the time is passed in) or logs. It imports ips/rules and the standard library.
 //
 // # What is matched
 //

@@ -61,7 +61,6 @@ func (e *Engine) Replace(set *rules.Set) { e.inForce.Store(compile(e.builtIn, se
 // the engine lives, so make one per goroutine, not one per frame.
 func (e *Engine) NewWorker() *Worker {
 	w := &Worker{engine: e, counters: &counters{}}
-	w.walk = w.candidate
 	e.mu.Lock()
 	e.workers = append(e.workers, w.counters)
 	e.mu.Unlock()

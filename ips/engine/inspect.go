@@ -14,14 +14,15 @@ import (
 type Worker struct {
 	engine   *Engine
 	counters *counters
-	walk     func(end, length, pattern int64) bool // candidate, bound once
 
 	set     *compiled // the set that the scratch below fits
 	packet  packet
 	payload view // the packet's payload
 	joined  view // the same behind the bytes that went before it in the TCP stream
 	carry   []byte
-	folded  []byte
+	folded  []byte   // and padding
+	found   []int32  // numbers of patterns
+	seen    []uint64 // bit per pattern: it is among those found
 	stream  []byte
 	matcher matcher
 
@@ -68,6 +69,7 @@ func (w *Worker) use(set *compiled) {
 	}
 	w.set = set
 	w.noted = make([]uint64, (len(set.rules)+63)/64)
+	w.seen = make([]uint64, (len(set.patterns)+63)/64)
 	w.carry = nil
 	if set.joinable {
 		w.carry = make([]byte, 0, maxCarry)
@@ -124,11 +126,17 @@ func (w *Worker) gather(payload, carried []byte) {
 		w.stream = append(append(w.stream[:0], carried...), payload...)
 		stream, boundary = w.stream, len(carried)
 	}
-	w.folded = lower(w.folded[:0], stream)
-	w.payload.reset(payload, w.folded[boundary:], 0)
-	w.joined.reset(stream, w.folded, boundary)
-	if w.set.trie != nil && len(stream) > 0 {
-		w.set.trie.Walk(w.folded, w.walk)
+	w.folded = append(lower(w.folded[:0], stream), make([]byte, padding)...)
+	folded := w.folded[:len(stream)]
+	w.payload.reset(payload, folded[boundary:], 0)
+	w.joined.reset(stream, folded, boundary)
+	w.found = w.found[:0]
+	for i := range w.set.sieves {
+		w.found = w.set.sieves[i].scan(w.folded, w.set.patterns, w.seen, w.found)
+	}
+	for _, n := range w.found {
+		w.seen[n>>6] = 0
+		w.note(w.set.holders[n])
 	}
 	m := &w.packet.meta
 	g := &w.set.groups[groupOther]
@@ -149,12 +157,6 @@ func (w *Worker) gather(payload, carried []byte) {
 	for _, i := range w.candidates {
 		w.noted[i>>6] = 0
 	}
-}
-
-// candidate takes in what the multi-pattern search found.
-func (w *Worker) candidate(_, _, pattern int64) bool {
-	w.note(w.set.windows[pattern])
-	return true
 }
 
 // note makes rules candidates, each once.

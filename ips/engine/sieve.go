@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// sieve finds which of many patterns a text has, of patterns of about the same length. It looks at a piece of the text, a
+// few bytes, at every stride. Of each pattern it knows as many pieces, each a byte behind the last, as a stride has
+// bytes: wherever the pattern stands, one of them is looked at. Most pieces of a text are of no pattern, and a bit tells
+// so; at those that pass, the pattern is compared.
+//
+// An automaton has to look at each byte, and at a place in memory that depends on the byte before. Here the places don't
+// depend on one another, so that the processor asks for many at once.
+type sieve struct {
+	stride int
+	mask   uint32   // of the bytes of a piece, read little endian
+	shift  uint8    // leaves of a hash the number of its bit
+	bits   []uint64 // by hash: a pattern may have the piece
+	first  []uint32 // by hash, 8 of them together: where its grains begin
+	grains []grain
+}
+
+// grain is a piece of a pattern.
+type grain struct {
+	piece   uint32
+	pattern int32
+	at      int32 // in the pattern
+}
+
+// padding is how many bytes there have to be behind a text, for the pieces at its end.
+const padding = 3
+
+// sieveKind is how patterns of some length are looked for.
+type sieveKind struct {
+	least  int // length of the patterns, bytes
+	bytes  int // of a piece
+	stride int
+}
+
+// sieveKinds are those there are, longest patterns first: the stride is what they leave beside a piece.
+func sieveKinds() []sieveKind { return []sieveKind{{7, 4, 4}, {5, 4, 2}, {1, 2, 1}} }
+
+// newSieves sorts the patterns, none of them empty, into sieves by their length.
+func newSieves(patterns [][]byte) []sieve {
+	kinds := sieveKinds()
+	sorted := make([][]int32, len(kinds))
+	for i, p := range patterns {
+		k := slices.IndexFunc(kinds, func(k sieveKind) bool { return len(p) >= k.least })
+		sorted[k] = append(sorted[k], int32(i))
+	}
+	var out []sieve
+	for k, list := range sorted {
+		if len(list) > 0 {
+			out = append(out, newSieve(kinds[k], patterns, list))
+		}
+	}
+	return out
+}
+
+func newSieve(k sieveKind, patterns [][]byte, list []int32) sieve {
+	s := sieve{stride: k.stride, mask: uint32(1)<<(8*k.bytes) - 1}
+	shared := map[uint32]int{}
+	for _, n := range list {
+		for at := range len(patterns[n]) - k.bytes + 1 {
+			shared[s.piece(patterns[n], at)]++
+		}
+	}
+	var grains []grain
+	for _, n := range list {
+		p := patterns[n]
+		if len(p) < k.bytes { // a single byte: whatever follows it
+			for next := range uint32(256) {
+				grains = append(grains, grain{uint32(p[0]) | next<<8, n, 0})
+			}
+			continue
+		}
+		from := s.rarest(p, len(p)-k.bytes-k.stride+2, shared)
+		for at := from; at < from+k.stride; at++ {
+			grains = append(grains, grain{s.piece(p, at), n, int32(at)})
+		}
+	}
+	s.fill(grains)
+	return s
+}
+
+// piece is the one of a pattern at a place, or of a text that is padded.
+func (s *sieve) piece(p []byte, at int) uint32 {
+	if at+4 <= len(p) {
+		return binary.LittleEndian.Uint32(p[at:]) & s.mask
+	}
+	var b [4]byte
+	copy(b[:], p[at:])
+	return binary.LittleEndian.Uint32(b[:]) & s.mask
+}
+
+// rarest is the first of places places whose pieces the fewest patterns share, so that a common beginning such as "GET /"
+// does not have them all compared; among equals the one with the most different bytes.
+func (s *sieve) rarest(p []byte, places int, shared map[uint32]int) int {
+	best, bestUses, bestKinds := -1, 0, 0
+	for from := range places {
+		uses := 0
+		for at := from; at < from+s.stride; at++ {
+			uses += shared[s.piece(p, at)]
+		}
+		kinds := distinct(p[from : len(p)-places+from+1])
+		if best < 0 || uses < bestUses || uses == bestUses && kinds > bestKinds {
+			best, bestUses, bestKinds = from, uses, kinds
+		}
+	}
+	return best
+}
+
+// distinct is how many different bytes p has.
+func distinct(p []byte) int {
+	var seen [256]bool
+	n := 0
+	for _, b := range p {
+		if !seen[b] {
+			seen[b] = true
+			n++
+		}
+	}
+	return n
+}
+
+// Bits of a sieve: of those that stand for no pattern at all one in so many is set by chance.
+const (
+	bitsEach = 32
+	minBits  = 1 << 10
+	maxBits  = 1 << 22
+)
+
+// fill makes the tables of the grains.
+func (s *sieve) fill(grains []grain) {
+	size := minBits
+	for size < bitsEach*len(grains) && size < maxBits {
+		size *= 2
+	}
+	s.shift = uint8(32 - bits.TrailingZeros(uint(size)))
+	s.bits = make([]uint64, size/64)
+	s.first = make([]uint32, size/8+1)
+	for _, g := range grains {
+		h := s.hash(g.piece)
+		s.bits[h>>6] |= 1 << (h & 63)
+		s.first[h>>3+1]++
+	}
+	for i := 1; i < len(s.first); i++ {
+		s.first[i] += s.first[i-1]
+	}
+	s.grains = grains
+	slices.SortStableFunc(s.grains, func(x, y grain) int { return int(s.hash(x.piece)>>3) - int(s.hash(y.piece)>>3) })
+}
+
+// hash is Fibonacci hashing: the upper bits of a product with 2^32 divided by the golden ratio.
+func (s *sieve) hash(piece uint32) uint32 { return piece * 0x9e3779b1 >> (s.shift & 31) }
+
+// scan appends the numbers of the patterns that the text has and that are not seen yet, and sets their bits in seen. The
+// text lacks the last bytes of padded, which are padding.
+func (s *sieve) scan(padded []byte, patterns [][]byte, seen []uint64, found []int32) []int32 {
+	for at := 0; at+padding < len(padded); at += s.stride {
+		piece := binary.LittleEndian.Uint32(padded[at:]) & s.mask
+		if h := s.hash(piece); s.bits[h>>6]>>(h&63)&1 != 0 {
+			found = s.compare(padded[:len(padded)-padding], at, piece, patterns, seen, found)
+		}
+	}
+	return found
+}
+
+// compare is scan for one place, which has this piece.
+func (s *sieve) compare(text []byte, at int, piece uint32, patterns [][]byte, seen []uint64, found []int32) []int32 {
+	bucket := s.hash(piece) >> 3
+	for _, g := range s.grains[s.first[bucket]:s.first[bucket+1]] {
+		if g.piece != piece || seen[g.pattern>>6]>>(g.pattern&63)&1 != 0 {
+			continue
+		}
+		p, from := patterns[g.pattern], at-int(g.at)
+		if from >= 0 && from+len(p) <= len(text) && string(text[from:from+len(p)]) == string(p) {
+			seen[g.pattern>>6] |= 1 << (g.pattern & 63)
+			found = append(found, g.pattern)
+		}
+	}
+	return found
+}
