@@ -2,13 +2,23 @@
 
 package flows
 
+// Priorities of TableClassify, which all frames meet first. They are the highest
+// there are, so that a flow which somebody else adds there catches no frame, one
+// with ovs-ofctl's own priority (32768) or any other. Of two flows with the
+// priority 65535 OpenFlow says nothing (OpenFlow 1.3.5, 5.3); Open vSwitch takes
+// the one that was there first.
+const (
+	prioPort   = 65535
+	prioNoPort = 65534
+)
+
 // classify marks a frame with its origin and ingress port. Frames of the
 // attachments go to TableReturn; ports that the configuration does not name
 // end here.
 func (b *builder) classify() {
 	origin := func(port uint32, o Origin, next Table) {
 		b.add(Flow{
-			Table: TableClassify, Priority: 100, Cookie: NewCookie(CatClassify, port),
+			Table: TableClassify, Priority: prioPort, Cookie: NewCookie(CatClassify, port),
 			Match:   Match{InPort: port},
 			Actions: []Action{Load{uint64(o), regOrigin()}, Load{uint64(port & 0xffff), regIngress()}},
 			Goto:    next,
@@ -31,13 +41,13 @@ func (b *builder) classify() {
 		for _, l := range a.Legs {
 			if l.Port.present() {
 				b.add(Flow{
-					Table: TableClassify, Priority: 100, Cookie: NewCookie(CatClassify, l.Port.OFPort),
+					Table: TableClassify, Priority: prioPort, Cookie: NewCookie(CatClassify, l.Port.OFPort),
 					Match: Match{InPort: l.Port.OFPort}, Goto: TableReturn,
 				})
 			}
 		}
 	}
-	b.add(Flow{Table: TableClassify, Cookie: dropCookie(DropPort)})
+	b.add(Flow{Table: TableClassify, Priority: prioNoPort, Cookie: dropCookie(DropPort)})
 }
 
 // admit stops reserved multicast (IEEE 802.1Q-2018, table 8-1). The three

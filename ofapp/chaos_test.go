@@ -41,7 +41,9 @@ type fault struct {
 
 // opening faults make the switch itself forward uninspected, until it is
 // mended: somebody with the right to do so asks it to.
-var opening = map[string]bool{"fail_mode standalone": true, "a flow that forwards all added": true}
+var opening = map[string]bool{
+	"fail_mode standalone": true, "a flow behind the policy that forwards all added": true, "flows at the entrance changed to forward all": true,
+}
 
 // TestFaultTable hurts the gateway in every way it knows while frames are sent.
 // Nothing may be delivered uninspected, twice, or to another port; frames may be
@@ -89,7 +91,7 @@ func (b *bed) chaosYAML(more string) string {
 	if b.still {
 		down = "100" // the most there can be: 5 s
 	}
-	c := strings.NewReplacer("DOWN", down, "PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(800*time.Millisecond).String()).
+	c := strings.NewReplacer("DOWN", down, "PROBE", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String()).
 		Replace(chaosConfig)
 	if b.relay != nil {
 		more += "openflow: " + b.relay.endpoint + "\n"
@@ -143,8 +145,7 @@ func controllerFaults() []fault {
 				c, err := net.Dial("unix", b.ctl.Control())
 				must(t, err)
 				defer c.Close()
-				_, err = c.Write([]byte(`{"id":1,"method":"sta`))
-				must(t, err)
+				_, _ = c.Write([]byte(`{"id":1,"method":"sta`)) // of more than 32 the rest is refused
 			}
 			n := strings.Count(b.ctl.Logs(), "configuration read again")
 			must(t, b.ctl.Signal(syscall.SIGHUP)) // work goes on
@@ -240,7 +241,11 @@ func strangerFaults() []fault {
 	}
 	return []fault{
 		{"foreign flows added", ofctl("add-flow", "table=0,priority=65000,dl_type=0x9998,actions=NORMAL"), true},
-		{"a flow that forwards all added", ofctl("add-flow", "table=0,priority=65000,actions=NORMAL"), false},
+		{"a flow that forwards all added, as ovs-ofctl does", ofctl("add-flow", "actions=NORMAL"), true},
+		{"a flow that forwards all added, priority 65535", ofctl("add-flow", "priority=65535,actions=NORMAL"), true},
+		{"a flow that puts all out of a port added, priority 65535", ofctl("add-flow", "priority=65535,actions=output:11"), true},
+		{"a flow behind the policy that forwards all added", ofctl("add-flow", "table=30,priority=65535,actions=NORMAL"), false},
+		{"flows at the entrance changed to forward all", ofctl("mod-flows", "table=0,actions=NORMAL"), false},
 		{"all flows deleted", ofctl("del-flows"), false},
 		{"flows of a table changed", ofctl("mod-flows", "table=60,actions=drop"), false},
 		{"fail_mode standalone", vsctl("set-fail-mode", "br0", "standalone"), false},

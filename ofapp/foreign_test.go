@@ -3,6 +3,7 @@
 package ofapp_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"ofcontroller/openflow"
 	"ofcontroller/testenv"
+	"ofcontroller/testenv/frame"
 )
 
 // quickMend is how long a flow of others may stand, on a machine that is busy
@@ -61,6 +63,52 @@ func TestForeignFlows(t *testing.T) {
 				t.Errorf("put right after %v in the middle, want %v", m, quickMend)
 			}
 		})
+	}
+}
+
+// TestForeignEntrance has others add flows to the first table while the program
+// does not run, so that nobody takes them away: none catches a frame.
+func TestForeignEntrance(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 1, wayConfig)
+	b.ctl.Kill()
+	b.ips.SetVerdict(mark)
+	want := len(keys(b.dumpAges()))
+	added := 0
+	for _, priority := range []int{32768, 65000, 65535} {
+		for _, match := range []string{"", "dl_vlan=20,", "ip,", "udp,", "dl_dst=" + mac(0x10) + ",", "in_port=1,ip,", "vlan_tci=0,", "dl_type=0x9998,"} {
+			if priority != 65535 && match != "" {
+				continue
+			}
+			action := []string{"NORMAL", "FLOOD", "ALL", "output:11", "output:1,output:12"}[added%5]
+			b.env.OfctlT(t, "add-flow", b.env.Mgmt("br0"), fmt.Sprintf("%spriority=%d,actions=%s", match, priority, action))
+			added++
+			b.drain()
+			lot := []attempt{
+				{up, numbered(0, guest0, peer, frame.Tag{VID: 20})},
+				{t0, numbered(1, peer, guest0, frame.Tag{VID: 20})},
+				{t1, numbered(2, other, guest1)},
+				{up, numbered(3, guest1, other, frame.Tag{VID: 99})},
+			}
+			for _, a := range lot {
+				b.send(a.in, a.f)
+			}
+			out := 0
+			for port, fs := range b.collect() {
+				for _, f := range fs {
+					if p := trafficPayload(f); p == nil || p[trafficLength-1] != inspected {
+						t.Errorf("%sactions=%s: out of %s came %s", match, action, port, dumpFrames([][]byte{f}))
+					}
+					out++
+				}
+			}
+			if out == 0 {
+				t.Errorf("%sactions=%s: nothing came out", match, action)
+			}
+		}
+	}
+	if got := len(keys(b.dumpAges())); got != want+added {
+		t.Errorf("%d flows, want %d and the %d that were added", got, want, added)
 	}
 }
 
