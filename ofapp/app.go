@@ -45,11 +45,12 @@ type App struct {
 	o       Options
 	log     logrus.FieldLogger
 	start   time.Time
-	wake    chan struct{} // something that the flows depend on changed
-	doubt   chan struct{} // the switch may not hold what it held
-	foreign foreign       // what others change on the switch
-	joined  chan struct{} // there are new attachments
-	begins  chan struct{} // an attachment makes its ports
+	wake    chan struct{}      // something that the flows depend on changed
+	doubt   chan struct{}      // the switch may not hold what it held
+	behind  chan chan struct{} // to be closed when all is handled that the switch has told
+	foreign foreign            // what others change on the switch
+	joined  chan struct{}      // there are new attachments
+	begins  chan struct{}      // an attachment makes its ports
 
 	ensuring  sync.Mutex // one Ensure at a time
 	reloading sync.Mutex // one Reload at a time
@@ -99,7 +100,7 @@ type view struct {
 // New makes an App for a valid configuration. Nothing is touched before Run.
 func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{
-		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
+		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), behind: make(chan chan struct{}),
 		joined: make(chan struct{}, 1), begins: make(chan struct{}, 1), runID: rand.Text(),
 		alertLog: journal.New[alertRecord](alertRecords, alertBytes), eventLog: journal.New[Event](eventRecords, eventBytes),
 		tally: newTally(), work: newWork(),

@@ -18,6 +18,7 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 	began, restoring := time.Now(), true
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	next := began
 	for {
 		select {
 		case <-ctx.Done():
@@ -25,30 +26,56 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 		case <-timer.C:
 			if restoring = restoring && a.restoring(began); restoring {
 				timer.Reset(restorePoll)
+				next = time.Now().Add(restorePoll)
 				continue
 			}
+			a.away(time.Since(next))
 			cfg := probeConfig(a.config())
 			now, err := a.answers(ctx, conn, cfg.Timeout)
 			if err != nil {
 				return err
 			}
-			next := now.Add(time.Second)
-			for _, at := range a.working() {
-				var due time.Time
-				a.judge(at, func() { due, err = a.probeOne(ctx, conn, at, cfg, now) })
-				if err != nil {
-					return err
-				}
-				if due.Before(next) {
-					next = due
-				}
+			a.away(time.Since(now)) // the switch took its time, or this process did
+			if next, err = a.probeAll(ctx, conn, cfg, now); err != nil {
+				return err
 			}
-			timer.Reset(max(time.Until(next), time.Millisecond))
+			pause := max(time.Until(next), time.Millisecond)
+			next = time.Now().Add(pause)
+			timer.Reset(pause)
 		}
 	}
 }
 
-// answers asks the switch for a sign of life and returns the time of asking.
+// probeAll does for all attachments what is due, and returns when to look again.
+func (a *App) probeAll(ctx context.Context, conn *openflow.Conn, cfg probe.Config, now time.Time) (next time.Time, err error) {
+	next = now.Add(time.Second)
+	for _, at := range a.working() {
+		var due time.Time
+		a.judge(at, func() { due, err = a.probeOne(ctx, conn, at, cfg, now) })
+		if err != nil {
+			return next, err
+		}
+		if due.Before(next) {
+			next = due
+		}
+	}
+	return next, nil
+}
+
+// away says that this process comes so much later than it wanted to: it was
+// stopped, or others had the processor. That is no fault of an IPS whose probes
+// are under way, and which may be an engine in this process.
+func (a *App) away(late time.Duration) {
+	for _, at := range a.working() {
+		at.mu.Lock()
+		at.tracker.Away(late)
+		at.detector.Away(late)
+		at.mu.Unlock()
+	}
+}
+
+// answers asks the switch for a sign of life, takes all that the switch told
+// before, the return of probes among it, and returns the time of asking.
 // Probes travel through ovs-vswitchd; while that is silent, as it is without
 // its database, a probe that does not come back says nothing about the IPS:
 // the time is not judged, and what was under way then is forgotten.
@@ -62,7 +89,23 @@ func (a *App) answers(ctx context.Context, conn *openflow.Conn, patience time.Du
 		a.forgetProbes()
 		return time.Now(), nil
 	}
-	return asked, nil
+	return asked, a.catchUp(ctx)
+}
+
+// catchUp waits until all is handled that the switch has told so far.
+func (a *App) catchUp(ctx context.Context) error {
+	handled := make(chan struct{})
+	select {
+	case a.behind <- handled:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-handled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // A switch that waits for its flows to be restored is looked at so often, and
@@ -93,21 +136,21 @@ func (a *App) forgetProbes() {
 	}
 }
 
-// probeOne sends the attachment's next probe, and checks its detection, when they
-// are due, and returns when to look again. at.mu is held.
+// probeOne judges what is not back, sends the attachment's next probe and checks
+// its detection, when they are due, and returns when to look again. at.mu is held.
 func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, cfg probe.Config, now time.Time) (time.Time, error) {
-	if at.tracker.Due(now) {
-		f := at.tracker.Pick()
-		p := at.newProbe(f)
-		at.tracker.Sent(p.Seq, f, now)
-		if err := a.sendProbe(ctx, conn, at, f, p.Frame()); err != nil {
-			return now, err
-		}
-	}
 	lost := at.tracker.Counts().Lost
 	at.tracker.Tick(now)
 	if at.tracker.Counts().Lost > lost && at.verdict().passes() {
 		a.doubtFlows() // somebody may have taken the flows that the probes go by
+	}
+	if at.tracker.Due(now) {
+		f := at.tracker.Pick()
+		p := at.newProbe(f)
+		at.tracker.Sent(p.Seq, f, time.Now())
+		if err := a.sendProbe(ctx, conn, at, f, p.Frame()); err != nil {
+			return now, err
+		}
 	}
 	next, err := a.checkDetection(ctx, conn, at, cfg, now)
 	if due := at.tracker.Next(); due.Before(next) {
@@ -190,6 +233,13 @@ func (a *App) events(ctx context.Context, conn *openflow.Conn) error {
 				return conn.Err()
 			}
 			a.event(e, time.Now())
+		case handled := <-a.behind:
+			for n := len(conn.Events()); n > 0; n-- {
+				if e, ok := <-conn.Events(); ok {
+					a.event(e, time.Now())
+				}
+			}
+			close(handled)
 		}
 	}
 }

@@ -48,6 +48,11 @@ func (d *Detector) Sent(seq uint64, now time.Time, cfg Config) {
 	d.counts.Checks++
 }
 
+// Away says that for so long nobody could hear of returns, up to now.
+func (d *Detector) Away(t time.Duration) {
+	d.at = d.at.Add(max(t, 0))
+}
+
 // Returned says that a frame of the check came back.
 func (d *Detector) Returned(k Kind, seq uint64) {
 	if seq != d.seq || seq == 0 {

@@ -58,6 +58,7 @@ type sent struct {
 	seq     uint64
 	nth     uint64 // counted from 1
 	at      time.Time
+	away    time.Duration // of the time since then nobody could hear of the return
 	outcome outcome
 	format  Format
 }
@@ -140,7 +141,6 @@ func (t *Tracker) Due(now time.Time) bool { return !now.Before(t.next) }
 // Sent says that a probe was sent, in the format that Pick gave. Sequence
 // numbers must not come twice.
 func (t *Tracker) Sent(seq uint64, f Format, now time.Time) {
-	t.Tick(now)
 	if t.since.IsZero() {
 		t.since = now
 	}
@@ -163,9 +163,17 @@ func (t *Tracker) Sent(seq uint64, f Format, now time.Time) {
 	}
 }
 
-// Returned says that a probe came back.
+// Away says that for so long nobody could hear of returns, up to now: that time
+// counts for no probe under way.
+func (t *Tracker) Away(d time.Duration) {
+	for i := range t.probes {
+		t.probes[i].away += max(d, 0)
+	}
+}
+
+// Returned says that a probe came back. It is in time unless Tick has counted it
+// as lost: who hears of it late may be late himself.
 func (t *Tracker) Returned(seq uint64, now time.Time) {
-	t.Tick(now)
 	p := t.find(seq)
 	switch {
 	case p == nil:
@@ -184,7 +192,7 @@ func (t *Tracker) Returned(seq uint64, now time.Time) {
 
 func (t *Tracker) returned(p *sent, now time.Time) {
 	t.counts.Returned++
-	t.last = max(now.Sub(p.at), 0)
+	t.last = max(now.Sub(p.at)-p.away, 0)
 	t.rtt.add(t.last)
 	t.good, t.bad, t.surprised = t.good+1, 0, false
 	if h := t.format(p.format); h != nil {
@@ -199,11 +207,11 @@ func (t *Tracker) returned(p *sent, now time.Time) {
 }
 
 // Tick counts the probes that are not back in time. Call it at Next, or more
-// often.
+// often, when all is told that has come back.
 func (t *Tracker) Tick(now time.Time) {
 	for i := range t.probes {
 		p := &t.probes[i]
-		if now.Sub(p.at) < t.cfg.Timeout {
+		if now.Before(t.deadline(p)) {
 			return // the later ones still have time too
 		}
 		if p.outcome == pending {
@@ -211,6 +219,9 @@ func (t *Tracker) Tick(now time.Time) {
 		}
 	}
 }
+
+// deadline is when the probe is lost.
+func (t *Tracker) deadline(p *sent) time.Time { return p.at.Add(p.away + t.cfg.Timeout) }
 
 // State gives the verdict, the reason for it and since when it holds: the first
 // probe for the initial state.
@@ -228,7 +239,7 @@ func (t *Tracker) Counts() Counts { return t.counts }
 func (t *Tracker) Next() time.Time {
 	for i := range t.probes {
 		if p := &t.probes[i]; p.outcome == pending {
-			if d := p.at.Add(t.cfg.Timeout); d.Before(t.next) {
+			if d := t.deadline(p); d.Before(t.next) {
 				return d
 			}
 			break

@@ -16,11 +16,11 @@ var (
 
 func ms(n int) time.Time { return epoch.Add(time.Duration(n) * time.Millisecond) }
 
-// step is one event at a time in ms: send, return or tick.
+// step is one event at a time in ms: send, return, tick, or that who judges was away.
 type step struct {
 	at  int
-	do  string // "s" send, "r" return, "t" tick
-	seq uint64
+	do  string // "s" send, "r" return, "t" tick, "a" away
+	seq uint64 // "a": for so many ms
 }
 
 func play(tr *Tracker, steps []step) {
@@ -32,6 +32,8 @@ func play(tr *Tracker, steps []step) {
 			tr.Returned(s.seq, ms(s.at))
 		case "t":
 			tr.Tick(ms(s.at))
+		case "a":
+			tr.Away(time.Duration(s.seq) * time.Millisecond)
 		}
 	}
 }
@@ -52,12 +54,15 @@ func TestVerdicts(t *testing.T) {
 		{"two returns", Unknown, up, Up, 501, Counts{Sent: 2, Returned: 2}},
 		{"two losses are no verdict", Unknown, []step{down[0], down[1], {999, "t", 0}}, Unknown, 0, Counts{Sent: 2, Lost: 2}},
 		{"three losses", Unknown, down, Down, 1250, Counts{Sent: 3, Lost: 3}},
-		{"up before, two losses and a return", Up, []step{down[0], down[1], down[2], {1249, "r", 3}}, Up, 0, Counts{Sent: 3, Lost: 2, Returned: 1}},
+		{"up before, two losses and a return", Up, []step{down[0], down[1], down[2], {1248, "t", 0}, {1249, "r", 3}}, Up, 0, Counts{Sent: 3, Lost: 2, Returned: 1}},
 		{"up before, three losses", Up, down, Down, 1250, Counts{Sent: 3, Lost: 3}},
-		{"down before, returns not in a row", Down, []step{{0, "s", 1}, {1, "r", 1}, {500, "s", 2}, {1000, "s", 3}, {1001, "r", 3}}, Down, 0, Counts{Sent: 3, Returned: 2, Lost: 1}},
-		{"a return at the time-out is late", Down, []step{{0, "s", 1}, {1, "r", 1}, {500, "s", 2}, {750, "r", 2}}, Down, 0, Counts{Sent: 2, Returned: 1, Lost: 1, Late: 1}},
+		{"down before, returns not in a row", Down, []step{{0, "s", 1}, {1, "r", 1}, {500, "s", 2}, {750, "t", 0}, {1000, "s", 3}, {1001, "r", 3}}, Down, 0, Counts{Sent: 3, Returned: 2, Lost: 1}},
+		{"a return at the time-out is late", Down, []step{{0, "s", 1}, {1, "r", 1}, {500, "s", 2}, {750, "t", 0}, {750, "r", 2}}, Down, 0, Counts{Sent: 2, Returned: 1, Lost: 1, Late: 1}},
+		{"a return counts that is told of late, but before the judgement", Down, []step{{0, "s", 1}, {500, "s", 2}, {3000, "r", 1}, {3000, "r", 2}, {3000, "t", 0}}, Up, 3000, Counts{Sent: 2, Returned: 2}},
+		{"who was away does not judge that time", Up, append(append([]step{}, down[:3]...), step{3000, "a", 2000}, step{3000, "t", 0}, step{3001, "r", 3}), Up, 0, Counts{Sent: 3, Lost: 2, Returned: 1}},
+		{"nor has it forgotten the rest of the time", Up, append(append([]step{}, down[:3]...), step{3000, "a", 2000}, step{3249, "t", 0}, step{3250, "t", 0}), Down, 3250, Counts{Sent: 3, Lost: 3}},
 		{"duplicates do not count", Down, []step{{0, "s", 1}, {1, "r", 1}, {2, "r", 1}, {3, "r", 1}}, Down, 0, Counts{Sent: 1, Returned: 1, Duplicate: 2}},
-		{"late ones do not count, once more is a duplicate", Down, []step{{0, "s", 1}, {500, "s", 2}, {800, "r", 1}, {801, "r", 2}, {802, "r", 2}}, Down, 0, Counts{Sent: 2, Lost: 2, Late: 2, Duplicate: 1}},
+		{"late ones do not count, once more is a duplicate", Down, []step{{0, "s", 1}, {500, "s", 2}, {799, "t", 0}, {800, "r", 1}, {801, "r", 2}, {802, "r", 2}}, Down, 0, Counts{Sent: 2, Lost: 2, Late: 2, Duplicate: 1}},
 		{"unknown ones do not count", Down, []step{{0, "s", 1}, {1, "r", 7}, {2, "r", 8}}, Down, 0, Counts{Sent: 1, Unknown: 2}},
 		{"a stopped IPS lets go of all", Up, append(append([]step{}, down...), step{1300, "r", 1}, step{1301, "r", 2}, step{1302, "r", 3}), Down, 1250, Counts{Sent: 3, Lost: 3, Late: 3}},
 	} {
@@ -209,7 +214,7 @@ func TestAgreesWithModel(t *testing.T) {
 			case 2, 3:
 				s := seq - min(seq, uint64(rnd.IntN(6)))
 				tr.Returned(s, now)
-				m.back(s, now)
+				m.back(s)
 			default:
 				tr.Tick(now)
 				m.expire(now)
@@ -238,14 +243,12 @@ type model struct {
 }
 
 func (m *model) send(seq uint64, now time.Time) {
-	m.expire(now)
 	m.order = append(m.order, seq)
 	m.sent[seq] = now
 }
 
-func (m *model) back(seq uint64, now time.Time) {
-	m.expire(now)
-	if at, ok := m.sent[seq]; !ok || m.done[seq] || now.Sub(at) >= m.cfg.Timeout {
+func (m *model) back(seq uint64) {
+	if _, ok := m.sent[seq]; !ok || m.done[seq] {
 		m.void++
 		return
 	}
