@@ -143,6 +143,7 @@ type Forwarding struct {
 	EastWest                  bool          // switch between trunk ports of a VLAN here
 	MACAging                  time.Duration // whole seconds, 1s to 65535s: OpenFlow counts idle_timeout in 16 bits
 	MACLimit, MACLimitPerPort int           // learned addresses at once
+	ShareMACs                 bool          // the fleet is told where addresses are
 }
 
 // Log is the form of the log.

@@ -150,6 +150,7 @@ func forwardingKeys(f *Forwarding) section {
 		{name: "mac_aging", def: "300s", value: duration(&f.MACAging, time.Second, 65535*time.Second, time.Second), doc: "an address that was silent for so long is forgotten; whole seconds"},
 		{name: "mac_limit", def: "4096", value: number(&f.MACLimit, 1, 1e6), doc: "learned addresses at once, over all ports"},
 		{name: "mac_limit_per_port", def: "1024", value: number(&f.MACLimitPerPort, 1, 1e6), doc: "learned addresses at once on one port"},
+		{name: "share_macs", def: "false", value: boolean(&f.ShareMACs), doc: "the fleet is told which addresses are behind the trunk ports; without a fleet without effect"},
 	}
 }
 

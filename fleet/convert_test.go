@@ -131,7 +131,7 @@ func (r random) config(whole *config.Config) *config.Config {
 	}
 	in.Offload = config.Offload{Bypass: r.chance(), Block: pick(r, 0, time.Minute), Limit: 1 + r.IntN(1e6), OnReload: pick(r, config.Keep, config.Flush)}
 	in.Offload.Share = in.Offload.Block > 0 && r.chance()
-	c.Forwarding = config.Forwarding{EastWest: r.chance(), MACAging: time.Duration(1+r.IntN(65535)) * time.Second, MACLimit: 500 + r.IntN(1000), MACLimitPerPort: 1 + r.IntN(500)}
+	c.Forwarding = config.Forwarding{EastWest: r.chance(), MACAging: time.Duration(1+r.IntN(65535)) * time.Second, MACLimit: 500 + r.IntN(1000), MACLimitPerPort: 1 + r.IntN(500), ShareMACs: r.chance()}
 	c.Control = pick(r, c.Control, "/run/c.ctl")
 	if c.Metrics = pick(r, "", "127.0.0.1:9475"); c.Metrics != "" {
 		c.Monitor = config.Monitor{User: "a", PasswordFile: "/p", Pprof: r.chance(), TLS: c.TLS.CA != "" && r.chance()}

@@ -76,6 +76,9 @@ type Follower struct {
 	inForce Config        // what the gateway runs, as far as it is the fleet's
 	sets    chan struct{} // there may be something to do for rule sets
 
+	macs  addresses
+	place chan struct{} // there may be something to do for addresses
+
 	blocks  *ledger
 	sharing bool
 	share   chan struct{} // there may be something to do for blocks
@@ -99,7 +102,7 @@ func NewFollower(o FollowerOptions) *Follower {
 	return &Follower{
 		o: o, changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
 		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
-		ready: true, sets: make(chan struct{}, 1),
+		ready: true, sets: make(chan struct{}, 1), place: make(chan struct{}, 1),
 		blocks: newLedger(o.Name), share: make(chan struct{}, 1), told: make(chan struct{}, 1),
 	}
 }
@@ -287,7 +290,7 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var writing sync.WaitGroup
-	for _, part := range []func(context.Context, *conn) error{f.tellAll, f.shareAll, f.fetchAll} {
+	for _, part := range []func(context.Context, *conn) error{f.tellAll, f.shareAll, f.fetchAll, f.placeAll} {
 		writing.Go(func() {
 			bound, done := s.Bind(ctx)
 			defer done(nil)

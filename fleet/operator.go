@@ -228,6 +228,7 @@ func (b *batch) removeLayer(c Change) {
 		b.remove(schema.HostTable, "name", c.host)
 		b.remove(schema.HostStatusTable, "name", c.host)
 		b.remove(schema.BlockTable, "host", c.host)
+		b.remove(schema.MACTable, "host", c.host)
 	}
 }
 
@@ -260,6 +261,8 @@ func permissions() []*schema.RBACPermission {
 		},
 	}, {
 		Table: schema.BlockTable, Authorization: []string{"host"}, InsertDelete: true, // and never another's, nor an operator's
+	}, {
+		Table: schema.MACTable, Authorization: []string{"host"}, InsertDelete: true, Update: []string{"port", "since"},
 	}}
 }
 

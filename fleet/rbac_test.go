@@ -43,6 +43,7 @@ func TestStolenKey(t *testing.T) {
 			{"Policy_Line"},
 			{"Host_Status", "_uuid", "name", "cur_cfg", "state", "error"},
 			{"Block"},
+			{"MAC"},
 			{"Rule_Set"},
 			{"Rule_Chunk"},
 			{"RBAC_Role"},
@@ -64,6 +65,7 @@ func TestStolenKey(t *testing.T) {
 	})
 
 	run(t, "ovsdb-client", "--timeout=20", "transact", s.endpoint(), `["IPS_Gateway",
+		{"op":"insert","table":"MAC","row":{"host":"host2","vlan":1,"mac":"x"}},
 		{"op":"insert","table":"Block","row":{"host":"host2","proto":6,"src":"192.0.2.1:1","dst":"192.0.2.2:2","seconds":60}},
 		{"op":"insert","table":"Block","row":{"host":"","proto":6,"src":"192.0.2.1:3","dst":"192.0.2.2:4","seconds":60}}]`)
 	before = dump()
@@ -103,6 +105,10 @@ func TestStolenKey(t *testing.T) {
 		"another's block, removed":        remove("Block", `[["host","==","host2"]]`),
 		"an operator's block, removed":    remove("Block", `[["host","==",""]]`),
 		"all blocks":                      remove("Block", anyRow),
+		"an address in another's name":    insert("MAC", `{"host":"host2","vlan":2}`),
+		"another's address":               update("MAC", `[["host","==","host2"]]`, `{"port":"x"}`),
+		"another's address as its own":    update("MAC", `[["host","==","host2"]]`, `{"host":"host1"}`),
+		"another's address, removed":      remove("MAC", `[["host","==","host2"]]`),
 		"rules":                           update("Rule_Chunk", anyRow, `{"text":""}`),
 		"other rules":                     update("Rule_Set", anyRow, `{"digest":""}`),
 		"rules of its own":                insert("Rule_Chunk", `{"digest":"x","position":1}`),

@@ -53,6 +53,7 @@ func (a *App) followFleet(ctx context.Context) error {
 			}
 		case <-tick.C:
 			f.Report(a.fleetReport())
+			a.placeMACs()
 		}
 	}
 }
@@ -99,6 +100,15 @@ func (a *App) tellFleet(asked fleet.Config, err error) {
 	}
 	if err != nil {
 		a.log.WithError(err).Error("the fleet's configuration is not kept on disk: a start without the fleet takes an older one")
+	}
+}
+
+// placeMACs tells the fleet which addresses are behind trunk ports, if the configuration says so.
+func (a *App) placeMACs() {
+	if !a.config().Forwarding.ShareMACs {
+		a.o.Fleet.Follower.Place(nil)
+	} else if list, ok := a.places.behindTrunks(); ok {
+		a.o.Fleet.Follower.Place(list)
 	}
 }
 

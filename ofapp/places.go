@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"ofcontroller/fleet"
 	"ofcontroller/flows"
 	"ofcontroller/ips/verdict"
 )
@@ -27,6 +28,7 @@ type places struct {
 	uplink, bridge string
 	trunks         map[uint16][]string        // VLAN to the trunk ports that carry it
 	static         map[flows.MAC][]flows.Port // configured address to the ports that it is behind, each in VLANs of its own
+	configured     []macChange                // the first of them, as the fleet is told
 	names          map[uint32]string          // of OpenFlow ports
 	learned        map[station]spot
 	looked         bool // there was a look before
@@ -71,13 +73,16 @@ func (p *places) configure(bridge string, g flows.Gateway, names map[uint32]stri
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.uplink, p.bridge, p.names = g.Uplink.Name, bridge, names
-	p.trunks, p.static = map[uint16][]string{}, map[flows.MAC][]flows.Port{}
+	p.trunks, p.static, p.configured = map[uint16][]string{}, map[flows.MAC][]flows.Port{}, nil
 	for _, t := range g.Trunks {
 		for _, v := range t.VLANs {
 			p.trunks[v] = append(p.trunks[v], t.Name)
 		}
 		for _, m := range t.MACs {
 			p.static[m] = append(p.static[m], t.Port)
+			for _, v := range t.VLANs[:min(len(t.VLANs), fleet.MaxAddresses-len(p.configured))] {
+				p.configured = append(p.configured, macChange{station: station{v, m}, to: t.Name})
+			}
 		}
 	}
 }
@@ -130,6 +135,29 @@ func (p *places) look(learned []learnedFlow) (changes []macChange, moves int) {
 		return nil, 0
 	}
 	return changes, moves
+}
+
+// behindTrunks lists the addresses behind trunk ports, learned ones and as many configured ones as there is room for; false before the first look at the switch.
+func (p *places) behindTrunks() (list []fleet.Address, ok bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.learned == nil {
+		return nil, false
+	}
+	seen := map[station]bool{}
+	for at, s := range p.learned {
+		if port := p.names[s.to]; slices.Contains(p.trunks[at.vlan], port) {
+			seen[at] = true
+			list = append(list, fleet.Address{VLAN: at.vlan, MAC: flows.MAC(at.mac).String(), Port: port})
+		}
+	}
+	for _, c := range p.configured {
+		if !seen[c.station] && len(list) < fleet.MaxAddresses {
+			seen[c.station] = true
+			list = append(list, fleet.Address{VLAN: c.station.vlan, MAC: flows.MAC(c.station.mac).String(), Port: c.to})
+		}
+	}
+	return list, true
 }
 
 // maxMACEvents bounds the events of one look at the switch; the rest is

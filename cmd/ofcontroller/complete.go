@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ofcontroller/fleet"
 	"ofcontroller/ofapp"
 	"ofcontroller/ofapp/control"
 )
@@ -33,6 +34,9 @@ func completions(root *cobra.Command) {
 			if c.Flags().Lookup(name) != nil {
 				_ = c.RegisterFlagCompletionFunc(name, f) // fails for one that has a function already
 			}
+		}
+		if c.Flags().Lookup("db") != nil && c.Flags().Lookup("host") != nil {
+			_ = c.RegisterFlagCompletionFunc("host", completeHosts)
 		}
 		if f := c.Flags().Lookup("output"); f != nil {
 			_ = c.RegisterFlagCompletionFunc("output", words("table", "json", "yaml"))
@@ -69,6 +73,25 @@ func completePorts(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion
 			out = append(out, cobra.CompletionWithDesc(p.Name, p.Role))
 		}
 	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeHosts offers the hosts of the fleet.
+func completeHosts(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var out []cobra.Completion
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
+	defer cancel()
+	cmd.SetContext(ctx)
+	_ = withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error {
+		hosts, err := o.Status(ctx, time.Now())
+		for _, h := range hosts {
+			out = append(out, cobra.CompletionWithDesc(h.Name, h.State))
+		}
+		return err
+	})
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 

@@ -38,7 +38,7 @@ in the role of a gateway may not change the configuration.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newFleetSchema(), newFleetCertificate(), newFleetInit(), newFleetApply(), newFleetExport(), newFleetStatus(), newFleetBlock())
+	cmd.AddCommand(newFleetSchema(), newFleetCertificate(), newFleetInit(), newFleetApply(), newFleetExport(), newFleetStatus(), newFleetBlock(), newFleetMACs())
 	for _, c := range cmd.Commands() {
 		if c.Args == nil {
 			c.Args = usageArgs
@@ -137,7 +137,7 @@ func newFleetInit() *cobra.Command {
 		Short: "Put into the fleet's database what it needs",
 		Long: `Put into the fleet's database what it needs beside the configuration: the targets
 at which its servers take gateways, and the role in which they do, which lets a
-gateway write its own status and blocks alone. The configuration is left as it is, so that it
+gateway write its own status, blocks and addresses alone. The configuration is left as it is, so that it
 may be run again, as after the upgrade of the schema.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			listen, _ := cmd.Flags().GetStringSlice("listen")

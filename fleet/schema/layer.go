@@ -19,6 +19,7 @@ type Layer struct {
 	ForwardingMACAging        *string  `ovsdb:"forwarding_mac_aging"`
 	ForwardingMACLimit        *int     `ovsdb:"forwarding_mac_limit"`
 	ForwardingMACLimitPerPort *int     `ovsdb:"forwarding_mac_limit_per_port"`
+	ForwardingShareMACs       *bool    `ovsdb:"forwarding_share_macs"`
 	InspectionOffloadBlock    *string  `ovsdb:"inspection_offload_block"`
 	InspectionOffloadBypass   *bool    `ovsdb:"inspection_offload_bypass"`
 	InspectionOffloadLimit    *int     `ovsdb:"inspection_offload_limit"`

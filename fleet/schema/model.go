@@ -22,6 +22,7 @@ func FullDatabaseModel() (model.ClientDBModel, error) {
 		"Host":            &Host{},
 		"Host_Status":     &HostStatus{},
 		"Layer":           &Layer{},
+		"MAC":             &MAC{},
 		"Policy_Line":     &PolicyLine{},
 		"RBAC_Permission": &RBACPermission{},
 		"RBAC_Role":       &RBACRole{},
@@ -578,6 +579,15 @@ var schema = `{
             "max": 1
           }
         },
+        "forwarding_share_macs": {
+          "type": {
+            "key": {
+              "type": "boolean"
+            },
+            "min": 0,
+            "max": 1
+          }
+        },
         "inspection_offload_block": {
           "type": {
             "key": {
@@ -819,6 +829,57 @@ var schema = `{
       "indexes": [
         [
           "name"
+        ]
+      ],
+      "isRoot": true
+    },
+    "MAC": {
+      "columns": {
+        "host": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "mac": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 17,
+              "maxLength": 17
+            }
+          }
+        },
+        "port": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 15,
+              "maxLength": 15
+            }
+          }
+        },
+        "since": {
+          "type": "integer"
+        },
+        "vlan": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 4094
+            }
+          }
+        }
+      },
+      "indexes": [
+        [
+          "host",
+          "vlan",
+          "mac"
         ]
       ],
       "isRoot": true
