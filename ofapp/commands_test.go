@@ -327,4 +327,6 @@ hosts:
 	ask("block", "list")
 	run("block", "rm", "198.51.100.9:50123", "192.0.2.7:443")
 	run("block", "rm", "--all")
+	ask("macs", "--vlan", "10")
+	run("macs", "--mac", "02:00")
 }
