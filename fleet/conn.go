@@ -24,7 +24,8 @@ import (
 // "Conversions": tags are ignored), and a row stays what it is.
 type conn struct {
 	*session.Session
-	types rowTypes
+	types    rowTypes
+	patience *session.Patience
 }
 
 // rowTypes are the types of rows by the name of their table.
@@ -129,7 +130,7 @@ func (types rowTypes) monitor(ovs client.Client, list []watch) *client.Monitor {
 
 // watch lists more rows and watches them too.
 func (c *conn) watch(ctx context.Context, list ...watch) error {
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	ctx, cancel := context.WithTimeout(ctx, c.patience.Limit())
 	defer cancel()
 	return c.Monitor(ctx, c.types.monitor(c.OVS, list))
 }

@@ -21,8 +21,21 @@ import (
 	"ofcontroller/ovsdb/session"
 )
 
-// dialTime bounds the attempt at one server. A server that is stopped takes a connection and says nothing.
-const dialTime = 3 * time.Second
+// Times for one server to answer. One that is stopped takes a connection and says nothing; one that is cut off from the
+// others of its cluster answers, but does not carry out what is to be written.
+const (
+	patienceLeast = 3 * time.Second
+	patienceMost  = 30 * time.Second
+)
+
+func newPatience() *session.Patience {
+	return &session.Patience{Least: patienceLeast, Most: patienceMost}
+}
+
+// newWritePatience is that for writes, which wait for those of others.
+func newWritePatience() *session.Patience {
+	return &session.Patience{Least: 2 * patienceLeast, Most: 2 * patienceMost}
+}
 
 // Server says where the database is.
 type Server struct {
@@ -41,20 +54,28 @@ func probe() ovsdb.Operation {
 // dial asks one server after the other, beginning with the given one, and tells which one answers. Any server of a cluster
 // will do: those that do not lead it hand changes to the one that does, and the gateways are spread over all of them. One
 // that is cut off from the others is found by the next write of the status, which does not come to an end there.
-func (s Server) dial(ctx context.Context, first int, watched ...watch) (*conn, int, error) {
+func (s Server) dial(ctx context.Context, first int, p *session.Patience, watched ...watch) (*conn, int, error) {
 	var all []error
+	ranOut := false
 	for i := range s.Endpoints {
 		at := (first + i) % len(s.Endpoints)
-		limited, cancel := context.WithTimeout(ctx, dialTime)
+		limited, cancel := context.WithTimeout(ctx, p.Limit())
+		began := time.Now()
 		c, err := s.dialOne(limited, s.Endpoints[at], watched)
+		ranOut = ranOut || limited.Err() != nil
 		cancel()
 		if err == nil {
+			p.Took(time.Since(began))
+			c.patience = p
 			return c, at, nil
 		}
 		if ctx.Err() != nil {
 			return nil, 0, ctx.Err()
 		}
 		all = append(all, fmt.Errorf("fleet database %s: %w", s.Endpoints[at], err))
+	}
+	if ranOut {
+		p.RanOut()
 	}
 	return nil, 0, errors.Join(all...)
 }
@@ -93,7 +114,7 @@ func (s Server) session(ctx context.Context, endpoint string, types rowTypes, wa
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c, types}, nil
+	return &conn{Session: c, types: types}, nil
 }
 
 // rows are what a session has seen of a fleet.
@@ -126,6 +147,15 @@ func readRows(c *conn) rows {
 		}
 	}
 	return r
+}
+
+// configurationTables are those of which readRows makes a configuration.
+func configurationTables() []string {
+	all := []string{schema.HostTable, schema.LayerTable}
+	for _, row := range items() {
+		all = append(all, tableOf(row))
+	}
+	return all
 }
 
 // document is the configuration that the rows hold.

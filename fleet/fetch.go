@@ -117,7 +117,7 @@ type chunks struct {
 
 func (r *chunks) Read(p []byte) (int, error) {
 	for r.rest == "" {
-		ctx, cancel := context.WithTimeout(r.ctx, 2*probeLimit)
+		ctx, cancel := context.WithTimeout(r.ctx, 2*r.c.patience.Limit())
 		result, err := r.c.Commit(ctx, []ovsdb.Operation{{
 			Op: ovsdb.OperationSelect, Table: schema.RuleChunkTable, Columns: []string{"text"},
 			Where: []ovsdb.Condition{is("digest", r.digest), is("position", r.next)},

@@ -12,20 +12,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 	"github.com/sirupsen/logrus"
 
 	"ofcontroller/config"
 	"ofcontroller/fleet/schema"
+	"ofcontroller/ovsdb/session"
 )
 
 // Times of a gateway's connection to the fleet. A server that is stopped, and says nothing, is left after at most
-// probeEvery + probeLimit.
+// probeEvery + patienceLeast, if it has been quick.
 const (
 	probeEvery  = 3 * time.Second
-	probeLimit  = 3 * time.Second
-	reportEvery = 30 * time.Second // a status that says nothing new is written so often
-	reportRest  = time.Second      // between two writes
 	backoff     = 200 * time.Millisecond
 	backoffMax  = 5 * time.Second
 	tornLimit   = 5 * time.Second // an update that is not whole by then is no update
@@ -62,6 +59,7 @@ type FollowerOptions struct {
 // Follower keeps a connection to the fleet's database for one gateway. Its methods may be called from several goroutines.
 type Follower struct {
 	o       FollowerOptions
+	writes  *session.Patience
 	changed chan struct{}
 	report  chan struct{} // there is something to be written
 
@@ -100,7 +98,7 @@ type FollowerState struct {
 // NewFollower makes a follower. Nothing is asked before Run.
 func NewFollower(o FollowerOptions) *Follower {
 	return &Follower{
-		o: o, changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
+		o: o, writes: newWritePatience(), changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
 		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
 		ready: true, sets: make(chan struct{}, 1), place: make(chan struct{}, 1),
 		blocks: newLedger(o.Name), share: make(chan struct{}, 1), told: make(chan struct{}, 1),
@@ -211,9 +209,10 @@ var errProfiles = errors.New("the host has other profiles now")
 // Run follows the fleet until ctx ends. It never gives up.
 func (f *Follower) Run(ctx context.Context) error {
 	at, wait, told := rand.IntN(len(f.o.Server.Endpoints)), backoff, false
+	p := newPatience()
 	for {
 		began := time.Now()
-		next, served, err := f.serve(ctx, at)
+		next, served, err := f.serve(ctx, p, at)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -242,11 +241,10 @@ func (f *Follower) Run(ctx context.Context) error {
 }
 
 // serve makes one connection and follows it to its end.
-func (f *Follower) serve(ctx context.Context, first int) (at int, served bool, err error) {
-	host, status := &schema.Host{}, &schema.HostStatus{}
-	s, at, err := f.o.Server.dial(ctx, first%len(f.o.Server.Endpoints),
-		watch{row: host, column: &host.Name, is: []string{f.o.Name}},
-		watch{row: status, column: &status.Name, is: []string{f.o.Name}, only: []any{&status.Name}})
+func (f *Follower) serve(ctx context.Context, p *session.Patience, first int) (at int, served bool, err error) {
+	host := &schema.Host{}
+	s, at, err := f.o.Server.dial(ctx, first%len(f.o.Server.Endpoints), p,
+		watch{row: &schema.Fleet{}}, watch{row: host, column: &host.Name, is: []string{f.o.Name}})
 	if err != nil {
 		return 0, false, err
 	}
@@ -297,9 +295,15 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 			cancel(part(bound, s))
 		})
 	}
-	began, torn := time.Now(), time.Time{}
+	began, torn, tables := time.Now(), time.Time{}, configurationTables()
+	seen, looked := uint64(0), false
 	look := func() {
 		wake(f.share)
+		version := s.Version(tables...)
+		if looked && version == seen && torn.IsZero() {
+			return // a block: 1,000 hosts hear of it, and need not read their configuration for it
+		}
+		seen, looked = version, true
 		r := readRows(s)
 		if r.hosts[f.o.Name] != nil && !slices.Equal(profilesOf(r, f.o.Name), profiles) {
 			cancel(errProfiles)
@@ -319,7 +323,7 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 		}
 	}
 	look()
-	err := s.Watch(ctx, probeEvery, probeLimit, look)
+	err := s.Watch(ctx, probeEvery, s.patience, look)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
@@ -377,54 +381,4 @@ func (f *Follower) notWhole(r rows) {
 	f.wanted, f.ready, f.fault = Config{}, true, err.Error()
 	f.mu.Unlock()
 	f.Refused(err, false)
-}
-
-// tellAll writes the status row whenever there is something to tell.
-func (f *Follower) tellAll(ctx context.Context, s *conn) error {
-	for {
-		if err := f.write(ctx, s); err != nil {
-			return err
-		}
-		if err := rest(ctx, reportRest); err != nil { // bounds the rate
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-f.report:
-		case <-time.After(reportEvery - reportRest/2 + rand.N(reportRest)):
-		}
-	}
-}
-
-// write writes the status row, and makes it when it is not there.
-func (f *Follower) write(ctx context.Context, s *conn) error {
-	f.mu.Lock()
-	row := f.tell
-	f.mu.Unlock()
-	if row.State == "" {
-		return nil // nothing is known yet
-	}
-	row.Reported = int(time.Now().Unix())
-	there := false
-	each(s, func(h *schema.HostStatus) { there = there || h.Name == row.Name })
-	todo := batch{c: s}
-	if there {
-		columns, err := s.row(&row, &row.CurCfg, &row.Digest, &row.Source, &row.State, &row.Error, &row.Overridden, &row.Converged,
-			&row.Problems, &row.Attachments, &row.Versions, &row.Counters, &row.Reported)
-		todo.ops, todo.err = []ovsdb.Operation{{
-			Op: ovsdb.OperationUpdate, Table: schema.HostStatusTable, Where: []ovsdb.Condition{is("name", row.Name)}, Row: columns,
-		}}, err
-	} else {
-		todo.tell(&row)
-	}
-	if todo.err != nil {
-		return todo.err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*probeLimit)
-	defer cancel()
-	if _, err := s.Commit(ctx, todo.ops); err != nil {
-		return fmt.Errorf("write the status of host %s: %w", row.Name, err)
-	}
-	return nil
 }

@@ -102,7 +102,7 @@ func TestTold(t *testing.T) {
 	eventually(t, "degraded", func() bool { l := state("host1"); return l.State == "degraded" && l.Versions["ofcontroller"] == "1" })
 	f.Report(Report{Converged: true})
 	eventually(t, "ok", func() bool { return state("host1").State == "ok" })
-	all, err := o.Status(t.Context(), time.Now().Add(silentAfter+time.Minute))
+	all, err := o.Status(t.Context(), time.Now().Add(silentAfter(2)+time.Minute))
 	if err != nil || all[0].State != "silent" || all.OK() {
 		t.Errorf("%+v, %v", all, err)
 	}

@@ -139,10 +139,8 @@ func macChanges(s *conn, host string, rows []*schema.MAC, want []Address, now ti
 
 // writePlaces carries out a transaction, and tells how long to wait before the next. What the server refuses is tried again.
 func (f *Follower) writePlaces(ctx context.Context, s *conn, todo batch) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*probeLimit)
-	defer cancel()
 	if todo.err == nil {
-		_, todo.err = s.Commit(ctx, todo.ops)
+		_, todo.err = f.commit(ctx, s, todo.ops)
 	}
 	var refused ovsdb.OperationError
 	switch {

@@ -22,7 +22,7 @@ type Operator struct{ s *conn }
 
 // Open connects to the database and reads it, until ctx ends.
 func Open(ctx context.Context, server Server) (*Operator, error) {
-	s, _, err := server.dial(ctx, 0,
+	s, _, err := server.dial(ctx, 0, newPatience(),
 		watch{row: &schema.Fleet{}}, watch{row: &schema.Host{}}, watch{row: &schema.Layer{}}, watch{row: &schema.Uplink{}},
 		watch{row: &schema.Trunk{}}, watch{row: &schema.Attachment{}}, watch{row: &schema.PolicyLine{}}, watch{row: &schema.HostStatus{}},
 		watch{row: &schema.Connection{}}, watch{row: &schema.Block{}}, watch{row: &schema.RuleSet{}}, watch{row: &schema.RBACRole{}}, watch{row: &schema.RBACPermission{}})
@@ -91,12 +91,17 @@ func (o *Operator) Apply(ctx context.Context, p Plan) (int, error) {
 	next := p.nextCfg + 1
 	b := batch{c: o.s}
 	timeout := 0
+	fleet := &schema.Fleet{NextCfg: next, Hosts: len(p.want.Hosts)}
+	columns, err := o.s.row(fleet, &fleet.NextCfg, &fleet.Hosts)
+	if err != nil {
+		return 0, err
+	}
 	b.ops = append(b.ops,
 		ovsdb.Operation{
 			Op: ovsdb.OperationWait, Table: schema.FleetTable, Timeout: &timeout, Where: all(),
 			Columns: []string{"next_cfg"}, Until: string(ovsdb.WaitConditionEqual), Rows: []ovsdb.Row{{"next_cfg": p.nextCfg}},
 		},
-		ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: schema.FleetTable, Where: all(), Row: ovsdb.Row{"next_cfg": next}},
+		ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: schema.FleetTable, Where: all(), Row: columns},
 	)
 	b.ruleSets(p, have, pieces)
 	for _, c := range p.Changes {

@@ -148,11 +148,9 @@ func (f *Follower) writeBlocks(ctx context.Context, s *conn) (wrote bool, err er
 	for _, r := range rows {
 		in.insert(r)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*probeLimit)
-	defer cancel()
 	for _, b := range []batch{out, in} { // a full table takes nothing before it has room
 		if b.err == nil && len(b.ops) > 0 {
-			_, b.err = s.Commit(ctx, b.ops)
+			_, b.err = f.commit(ctx, s, b.ops)
 		}
 		var refused ovsdb.OperationError
 		switch {

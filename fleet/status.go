@@ -27,8 +27,8 @@ const (
 	SourceDisk  = "disk"  // kept from an earlier run
 )
 
-// silentAfter is how old a host's status may be. Hosts write theirs every reportEvery.
-const silentAfter = 3 * reportEvery
+// silentAfter is how old the status of a host may be in a fleet of so many.
+func silentAfter(hosts int) time.Duration { return 3 * reportPeriod(hosts) }
 
 // HostLine is the state of one host in short.
 type HostLine struct {
@@ -75,13 +75,13 @@ func (o *Operator) Status(ctx context.Context, now time.Time) (Hosts, error) {
 	}
 	out := Hosts{}
 	for _, name := range slices.Sorted(maps.Keys(r.hosts)) {
-		out = append(out, judge(r.hosts[name], r.status[name], now))
+		out = append(out, judge(r.hosts[name], r.status[name], now, silentAfter(r.fleet.Hosts)))
 	}
 	return out, nil
 }
 
 // judge compares what is asked of a host with what it tells; it has told nothing when s is nil.
-func judge(h *schema.Host, s *schema.HostStatus, now time.Time) HostLine {
+func judge(h *schema.Host, s *schema.HostStatus, now time.Time, silent time.Duration) HostLine {
 	l := HostLine{Name: h.Name, Asked: h.NextCfg, State: "unknown", Reason: "has never reported"}
 	if s == nil {
 		return l
@@ -91,7 +91,7 @@ func judge(h *schema.Host, s *schema.HostStatus, now time.Time) HostLine {
 	l.State, l.Reason = "ok", ""
 	problems := strings.Join(slices.Sorted(slices.Values(s.Problems)), "; ")
 	switch {
-	case age > silentAfter:
+	case age > silent:
 		l.State, l.Reason = "silent", "has not reported since"
 	case s.State == StateRefused:
 		l.State, l.Reason = "refused", s.Error

@@ -160,7 +160,8 @@ func (c *Client) serve(ctx context.Context) (served bool, err error) {
 	defer c.disconnected()
 	c.publish(s)
 	c.log.Info("watching the database")
-	return true, s.Watch(ctx, c.timing.probe, c.timing.probeLimit, func() { c.publish(s) })
+	patience := &session.Patience{Least: c.timing.probeLimit, Most: c.timing.probeLimit}
+	return true, s.Watch(ctx, c.timing.probe, patience, func() { c.publish(s) })
 }
 
 // publish makes a snapshot of the rows. In the middle of an update the last one stays: the rest of the update is another

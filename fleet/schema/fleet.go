@@ -12,5 +12,6 @@ type Fleet struct {
 	UUID        string            `ovsdb:"_uuid"`
 	Connections []string          `ovsdb:"connections"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
+	Hosts       int               `ovsdb:"hosts" validate:"min=0"`
 	NextCfg     int               `ovsdb:"next_cfg"`
 }

@@ -347,6 +347,14 @@ var schema = `{
             "max": "unlimited"
           }
         },
+        "hosts": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0
+            }
+          }
+        },
         "next_cfg": {
           "type": "integer"
         }

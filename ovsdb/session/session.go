@@ -49,7 +49,8 @@ type Session struct {
 	ending chan struct{} // closed when it is given up
 
 	mu      sync.Mutex
-	updated chan struct{} // closed at the next change of the cache
+	updated chan struct{}     // closed at the next change of the cache
+	changes map[string]uint64 // of rows, by table
 }
 
 // Schema asks the server for the schema of a database, until ctx ends. Of the options, the endpoint and its TLS count.
@@ -102,15 +103,16 @@ func Dial(ctx context.Context, o Options) (*Session, error) {
 		lost:    lost,
 		ending:  make(chan struct{}),
 		updated: make(chan struct{}),
+		changes: map[string]uint64{},
 	}
 	if s.Cache == nil { // lost again already
 		s.Close()
 		return nil, ErrLost
 	}
 	s.Cache.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(string, model.Model) { s.wake() },
-		UpdateFunc: func(string, model.Model, model.Model) { s.wake() },
-		DeleteFunc: func(string, model.Model) { s.wake() },
+		AddFunc:    func(table string, _ model.Model) { s.wake(table) },
+		UpdateFunc: func(table string, _, _ model.Model) { s.wake(table) },
+		DeleteFunc: func(table string, _ model.Model) { s.wake(table) },
 	})
 	if err := s.Monitor(ctx, o.Watched(ovs)); err != nil {
 		s.Close()
@@ -144,7 +146,10 @@ func notifyLost(ovs client.Client, failed <-chan struct{}) chan struct{} {
 	return lost
 }
 
-func (s *Session) wake() {
+func (s *Session) wake(table string) {
+	s.mu.Lock()
+	s.changes[table]++
+	s.mu.Unlock()
 	select {
 	case s.events <- struct{}{}:
 	default:
@@ -167,6 +172,17 @@ func (s *Session) Change() <-chan struct{} {
 	return s.updated
 }
 
+// Version counts the changes of rows of some tables, so that one who looks at those alone can tell whether there is anything
+// new. It is to be had before the rows are looked at.
+func (s *Session) Version(tables ...string) (sum uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range tables {
+		sum += s.changes[t]
+	}
+	return sum
+}
+
 // Events yields a value after changes of the cache, for one who does not call Watch.
 func (s *Session) Events() <-chan struct{} { return s.events }
 
@@ -185,7 +201,7 @@ func (s *Session) Sync(ctx context.Context) error {
 
 // Watch calls changed after each change of the cache, and probes the server so often and with so much patience, until the
 // connection is lost or the context ends.
-func (s *Session) Watch(ctx context.Context, every, limit time.Duration, changed func()) error {
+func (s *Session) Watch(ctx context.Context, every time.Duration, patience *Patience, changed func()) error {
 	probe := time.NewTicker(every)
 	defer probe.Stop()
 	for {
@@ -196,12 +212,17 @@ func (s *Session) Watch(ctx context.Context, every, limit time.Duration, changed
 			return ErrLost
 		case <-s.events:
 		case <-probe.C:
-			limited, cancel := context.WithTimeout(ctx, limit)
+			limited, cancel := context.WithTimeout(ctx, patience.Limit())
+			began := time.Now()
 			err := s.Sync(limited)
+			if limited.Err() != nil {
+				patience.RanOut()
+			}
 			cancel()
 			if err != nil {
 				return err
 			}
+			patience.Took(time.Since(began))
 		}
 		changed()
 		s.broadcast()
