@@ -13,9 +13,10 @@ import (
 
 // Preview is what a configuration asks of a switch.
 type Preview struct {
-	Ports  []flows.Port // with the numbers that were made up for them
-	Groups []flows.Group
-	Flows  []flows.Flow
+	Ports   []flows.Port // with the numbers that were made up for them
+	Gateway flows.Gateway
+	Groups  []flows.Group
+	Flows   []flows.Flow
 }
 
 // NewPreview gives the flows and groups of a configuration without a switch:
@@ -44,8 +45,8 @@ func NewPreview(cfg *config.Config) Preview {
 		}
 	}
 	br.Interfaces[cfg.Bridge.Name] = ovsdb.Interface{Name: cfg.Bridge.Name, MAC: "02:00:00:00:00:01"}
-	g, _ := gateway(cfg, br, up)
-	p.Groups, p.Flows = flows.Groups(g), flows.Build(g)
+	p.Gateway, _ = gateway(cfg, br, up)
+	p.Groups, p.Flows = flows.Groups(p.Gateway), flows.Build(p.Gateway)
 	return p
 }
 

@@ -30,7 +30,11 @@ for ns in ` + netnsDir + `/"$1" ` + netnsDir + `/"$1"-*; do
 	umount -l "$ns"
 	rm -f "$ns"
 done
-[ -z "$2" ] || rm -rf "$2"
+[ -z "$2" ] && exit
+while read -r _ at _; do
+	case $at in "$2"/*) umount -l "$at" ;; esac
+done </proc/mounts
+rm -rf "$2"
 `
 
 // warden cleans up at once after an owner that could not do so itself.
