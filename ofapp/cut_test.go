@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type relay struct {
 	armed  *cut
 	change [][]byte
 	twice  bool // what the switch says unasked is told twice
+
+	dumps atomic.Int64 // requests for flows
 }
 
 // cut is what is done at one step of a change. The messages of a change are
@@ -48,7 +51,9 @@ const (
 	experimenterMessage = 4
 	packetInMessage     = 10
 	portStatusMessage   = 12
+	multipartRequest    = 18
 	multipartMessage    = 19
+	multipartFlows      = 1
 
 	bundleControl = 2300
 	bundleOpen    = 0
@@ -176,6 +181,9 @@ func (r *relay) take(m []byte, last bool) *cut {
 }
 
 func (r *relay) before(m []byte) bool {
+	if m[1] == multipartRequest && len(m) >= 10 && binary.BigEndian.Uint16(m[8:]) == multipartFlows {
+		r.dumps.Add(1)
+	}
 	r.keep(m)
 	return r.take(m, false).carryOut()
 }

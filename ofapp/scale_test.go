@@ -3,8 +3,10 @@
 package ofapp_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"ofcontroller/ofapp/control"
 	"ofcontroller/testenv"
+	"ofcontroller/testenv/frame"
 )
 
 // dial connects inside the bed's namespace.
@@ -44,7 +47,9 @@ func manyBed(t *testing.T) *bed {
 		trunks = append(trunks, fmt.Sprintf("{port: %s, vlans: [%d, %d]}", name, 1+i, 2000+i))
 	}
 	b.env.VsctlT(t, append([]string{"set", "bridge", "br0", "fail_mode=secure"}, add...)...)
-	b.ctl = b.env.Measured(t, b.yaml("metrics: \""+metricsAddress+"\"\nuplinks: [{port: up0}]\n"+
+	trunks = append(trunks, "{port: trunk0, vlans: [4000]}", "{port: trunk1, vlans: [4000]}")
+	b.newRelay()
+	b.ctl = b.env.Measured(t, b.yaml("openflow: "+b.relay.endpoint+"\nmetrics: \""+metricsAddress+"\"\nuplinks: [{port: up0}]\n"+
 		"forwarding: {mac_limit: 20000}\ntrunks: ["+strings.Join(trunks, ", ")+"]\n"))
 	b.ctl.WaitConverged(t, 3*converge)
 	var learned strings.Builder
@@ -101,4 +106,82 @@ func TestManyPorts(t *testing.T) {
 	t.Run("page", func(t *testing.T) {
 		median(t, 50*time.Millisecond, func() { b.get(t, "/api/state") })
 	})
+	t.Run("frames meanwhile", func(t *testing.T) { b.meanwhile(t) })
+}
+
+// meanwhile sends frames of sources that are yet to be learned, in turn without
+// and with somebody who looks all the time: all pass and are learned. A flow dump
+// would hold them up, since the switch learns under the same lock: however often
+// somebody looks, only audits dump flows, and those have their pause.
+func (b *bed) meanwhile(t *testing.T) {
+	const rounds, frames, pause = 5, 20, 1500 * time.Millisecond
+	b.t = t
+	b.drain()
+	sent := 0
+	pass := func() time.Duration {
+		sent++
+		f := frame.VLAN(udp(frame.MAC(fmt.Sprintf("02:02:00:00:00:%02x", sent)), peer, 20), 4000)
+		ctx, cancel := context.WithTimeout(t.Context(), testenv.Scaled(settle))
+		defer cancel()
+		began := time.Now()
+		b.send(t0, f)
+		got, err := b.ports[up].Next(ctx)
+		if err != nil || !bytes.Equal(got.Data, f) {
+			t.Fatalf("frame %d: %v %x", sent, err, got.Data)
+		}
+		return time.Since(began)
+	}
+	var alone, watched []time.Duration
+	began, dumps, looks := time.Now(), b.relay.dumps.Load(), 0
+	for range rounds {
+		for range frames {
+			alone = append(alone, pass())
+		}
+		stop := b.look(t)
+		for range frames {
+			watched = append(watched, pass())
+		}
+		looks += stop()
+	}
+	dumps = b.relay.dumps.Load() - dumps
+	slices.Sort(alone)
+	slices.Sort(watched)
+	middle, last := len(alone)/2, len(alone)-1
+	t.Logf("a frame takes %v, from %v to %v; looked at %d times %v, from %v to %v; %d dumps", alone[middle], alone[0], alone[last], looks, watched[middle], watched[0], watched[last], dumps)
+	if most := 2 + int64(time.Since(began)/pause); looks < 10*rounds || dumps > most {
+		t.Errorf("%d looks, %d dumps of flows, at most %d by audits", looks, dumps, most)
+	}
+	eventually(t, settle, "all sources are learned", func() bool {
+		_, text := b.get(t, "/metrics")
+		return value(families(t, text)["ofcontroller_macs"], "kind=learned") == float64(manyMACs+sent)
+	})
+}
+
+// look asks for the status and the metrics until it is told to stop, ten times at
+// least, and then tells how often.
+func (b *bed) look(t *testing.T) (stop func() int) {
+	end, looks := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for ended := false; !ended || n < 10; n++ {
+			if _, err := control.Call(t.Context(), b.ctl.Control(), "status"); err != nil {
+				t.Error(err)
+			}
+			if r, err := b.client().Get("http://" + metricsAddress + "/metrics"); err != nil {
+				t.Error(err)
+			} else {
+				if _, err := io.Copy(io.Discard, r.Body); err != nil {
+					t.Error(err)
+				}
+				r.Body.Close()
+			}
+			select {
+			case <-end:
+				ended = true
+			default:
+			}
+		}
+		looks <- n
+	}()
+	return func() int { close(end); return <-looks }
 }
