@@ -74,6 +74,8 @@ type Follower struct {
 	inForce Config        // what the gateway runs, as far as it is the fleet's
 	sets    chan struct{} // there may be something to do for rule sets
 
+	drains []string // attachments that are to drain; nil: not known yet
+
 	macs  addresses
 	place chan struct{} // there may be something to do for addresses
 
@@ -305,6 +307,7 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 		}
 		seen, looked = version, true
 		r := readRows(s)
+		f.hear(r)
 		if r.hosts[f.o.Name] != nil && !slices.Equal(profilesOf(r, f.o.Name), profiles) {
 			cancel(errProfiles)
 			return

@@ -176,10 +176,15 @@ func (b *batch) put(m model.Model, there bool, key ...ovsdb.Condition) {
 		b.insert(m)
 		return
 	}
+	b.change(m, key)
+}
+
+// change writes the fields of a row that are named, and of none all. It is an error when the server cannot hold all of it.
+func (b *batch) change(m model.Model, key []ovsdb.Condition, fields ...any) {
 	err := b.c.fits(m)
 	if err == nil {
 		var row ovsdb.Row
-		row, err = b.c.row(m)
+		row, err = b.c.row(m, fields...)
 		b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: tableOf(m), Where: key, Row: row})
 	}
 	b.err = errors.Join(b.err, err)
@@ -246,11 +251,11 @@ func (b *batch) host(name string, want Document, next int, have rows) {
 		return
 	}
 	row := &schema.Host{Name: name, Profiles: numbered(want.Hosts[name].Profiles), NextCfg: next, Digest: sum, RuleSets: sets}
-	old, there := have.hosts[name]
-	if there {
-		row.ExternalIDs = old.ExternalIDs
+	if have.hosts[name] == nil {
+		b.insert(row)
+		return
 	}
-	b.put(row, there, is("name", name))
+	b.change(row, []ovsdb.Condition{is("name", name)}, &row.Profiles, &row.NextCfg, &row.Digest, &row.RuleSets)
 }
 
 // HostRole is the role of gateways in the database's access control.

@@ -88,6 +88,7 @@ func TestStolenKey(t *testing.T) {
 		"all policy lines":                remove("Policy_Line", anyRow),
 		"another's profiles":              update("Host", others, `{"profiles":["map",[[0,"web"]]]}`),
 		"its own profiles":                update("Host", own, `{"profiles":["map",[[0,"web"]]]}`),
+		"its own drains":                  update("Host", own, `{"drains":["set",["ips"]]}`),
 		"a host of its own":               insert("Host", `{"name":"host3"}`),
 		"the sequence":                    update("Fleet", anyRow, `{"next_cfg":1000}`),
 		"the sequence, mutated":           `{"op":"mutate","table":"Fleet","where":[],"mutations":[["next_cfg","+=",1]]}`,

@@ -46,6 +46,14 @@ type HostLine struct {
 // Hosts is a status of the whole fleet.
 type Hosts []HostLine
 
+// heard is how long ago the host has reported.
+func (l HostLine) heard() string {
+	if l.State == "unknown" {
+		return "never"
+	}
+	return fmt.Sprintf("%ds ago", l.AgeS)
+}
+
 // OK tells whether all hosts are.
 func (h Hosts) OK() bool {
 	return !slices.ContainsFunc(h, func(l HostLine) bool { return l.State != "ok" })
@@ -57,11 +65,7 @@ func (h Hosts) Table() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "HOST\tASKED\tREACHED\tSTATE\tREPORTED\tVERSION\tREASON")
 	for _, l := range h {
-		age := "never"
-		if l.State != "unknown" {
-			age = fmt.Sprintf("%ds ago", l.AgeS)
-		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", l.Name, l.Asked, l.Reached, l.State, age, l.Versions["ofcontroller"], l.Reason)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", l.Name, l.Asked, l.Reached, l.State, l.heard(), l.Versions["ofcontroller"], l.Reason)
 	}
 	w.Flush()
 	return strings.TrimRight(b.String(), "\n")

@@ -33,7 +33,7 @@ type health struct {
 	tracker  *probe.Tracker
 	detector probe.Detector
 	assumed  bool // counts as up until the first verdict
-	draining bool
+	draining draining
 	seq      uint64 // last probe sent
 }
 

@@ -327,6 +327,13 @@ hosts:
 	ask("block", "list")
 	run("block", "rm", "198.51.100.9:50123", "192.0.2.7:443")
 	run("block", "rm", "--all")
+	ask("hosts")
+	run("drain", "host1", "builtin")
+	ask("drain", "host1")
+	run("drain", "host1", "builtin", "--undo")
+	run("drain", "host1", "builtin", "--undo")
+	run("drain", "host9")
+	run("drain", "host1", "a/b")
 	ask("macs", "--vlan", "10")
 	run("macs", "--mac", "02:00")
 }

@@ -18,49 +18,99 @@ import (
 // An attachment that drains gets no connections while another one is up. Which
 // ones drain is kept in a file, so that a restart touches no flow.
 
-// drainFile names the file: beside the control socket, which each gateway of a
-// host has for itself.
-func drainFile(cfg *config.Config) string { return cfg.Control + ".drain" }
+// draining says who wants an attachment to drain: somebody on this host, and the fleet. It drains for either.
+type draining struct{ here, fleet bool }
+
+func (d draining) any() bool { return d.here || d.fleet }
+
+func drainsHere(d draining) bool    { return d.here }
+func drainsOfFleet(d draining) bool { return d.fleet }
+
+// drainFile and fleetDrainFile name the files: beside the control socket, which
+// each gateway of a host has for itself.
+func drainFile(cfg *config.Config) string      { return cfg.Control + ".drain" }
+func fleetDrainFile(cfg *config.Config) string { return cfg.Control + ".fleet-drain" }
 
 // readDrains marks the attachments that drained when the program ran last. A
 // file that can't be read drains nothing: all attachments are used as
 // configured.
 func (a *App) readDrains() {
-	names, err := loadNote[string](drainFile(a.cfg))
-	if err != nil {
+	here, err := loadNote[string](drainFile(a.cfg))
+	ofFleet, fleetErr := loadNote[string](fleetDrainFile(a.cfg))
+	if err := errors.Join(err, fleetErr); err != nil {
 		a.log.WithError(err).Warn("which attachments drain is not known; none does")
 		return
 	}
 	for _, at := range a.attachments {
-		at.draining = slices.Contains(names, at.cfg.Name)
+		at.draining = draining{slices.Contains(here, at.cfg.Name), a.o.Fleet != nil && slices.Contains(ofFleet, at.cfg.Name)}
 	}
 }
 
-// keepDrains writes the file for the attachments there are: one that is
+// keepDrains writes the files for the attachments there are: one that is
 // configured no more does not drain when it comes back.
 func (a *App) keepDrains() {
 	a.drains.Lock()
 	defer a.drains.Unlock()
-	if err := saveNote(drainFile(a.config()), a.draining()); err != nil {
+	a.saveDrains()
+}
+
+// saveDrains is keepDrains with a.drains held.
+func (a *App) saveDrains() {
+	cfg := a.config()
+	err := errors.Join(saveNote(drainFile(cfg), a.draining(drainsHere)), saveNote(fleetDrainFile(cfg), a.draining(drainsOfFleet)))
+	if err != nil {
 		a.log.WithError(err).Warn("which attachments drain is not kept")
 	}
 }
 
-// draining names the attachments that drain.
-func (a *App) draining() []string {
+// draining names the attachments that drain for someone.
+func (a *App) draining(who func(draining) bool) []string {
 	var names []string
 	for _, at := range a.list() {
-		if at.drains() {
+		if who(at.drainsFor()) {
 			names = append(names, at.cfg.Name)
 		}
 	}
 	return names
 }
 
-func (at *attachment) drains() bool {
+func (at *attachment) drainsFor() draining {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	return at.draining
+}
+
+func (at *attachment) drains() bool { return at.drainsFor().any() }
+
+// drainAsFleet lets drain what the fleet says, and no other for its sake. One
+// that no other one can stand in for is used until another one is up.
+func (a *App) drainAsFleet(names []string) {
+	a.drains.Lock()
+	defer a.drains.Unlock()
+	changed := false
+	for _, at := range a.list() {
+		want := slices.Contains(names, at.cfg.Name)
+		at.mu.Lock()
+		was := at.draining
+		at.draining.fleet = want
+		at.mu.Unlock()
+		if was.fleet == want {
+			continue
+		}
+		changed = true
+		if now := (draining{was.here, want}).any(); now != was.any() {
+			a.tellDrain(at.cfg.Name, now)
+		}
+	}
+	if changed {
+		a.saveDrains()
+		a.changed()
+	}
+}
+
+func (a *App) tellDrain(name string, drain bool) {
+	a.happened(eventDrain, name, drainText(drain), map[string]string{"draining": fmt.Sprint(drain)})
+	a.log.WithField("attachment", name).Info("attachment " + drainText(drain))
 }
 
 // usable tells whether the switch can hand connections to an attachment.
@@ -80,7 +130,11 @@ func (a *App) Drain(name string, drain, force bool) (string, error) {
 		return "", fmt.Errorf("no attachment is named %q: %s would be right", name, attachmentNames(list))
 	}
 	at := list[i]
-	if at.drains() == drain {
+	was := at.drainsFor()
+	if !drain && was.fleet {
+		return "", fmt.Errorf("attachment %s: the fleet lets it drain; ofcontroller fleet drain --undo would be right", name)
+	}
+	if was.here == drain {
 		return fmt.Sprintf("attachment %s: nothing to do, it %s already", name, drainText(drain)), nil
 	}
 	alone := !slices.ContainsFunc(list, func(o *attachment) bool { return o != at && !o.drains() && a.usable(o) })
@@ -88,7 +142,7 @@ func (a *App) Drain(name string, drain, force bool) (string, error) {
 		return "", fmt.Errorf("attachment %s: no other attachment is up that could take its connections; "+
 			"with --force it drains as soon as one is", name)
 	}
-	names := slices.DeleteFunc(a.draining(), func(n string) bool { return n == name })
+	names := slices.DeleteFunc(a.draining(drainsHere), func(n string) bool { return n == name })
 	if drain {
 		names = append(names, name)
 	}
@@ -96,11 +150,10 @@ func (a *App) Drain(name string, drain, force bool) (string, error) {
 		return "", fmt.Errorf("attachment %s: a restart would forget that it %s: %w", name, drainText(drain), err)
 	}
 	at.mu.Lock()
-	at.draining = drain
+	at.draining.here = drain
 	at.mu.Unlock()
 	a.changed()
-	a.happened(eventDrain, name, drainText(drain), map[string]string{"draining": fmt.Sprint(drain)})
-	a.log.WithField("attachment", name).Info("attachment " + drainText(drain))
+	a.tellDrain(name, drain)
 	return fmt.Sprintf("attachment %s %s", name, drainText(drain)), nil
 }
 

@@ -54,6 +54,9 @@ func (a *App) followFleet(ctx context.Context) error {
 		case <-tick.C:
 			f.Report(a.fleetReport())
 			a.placeMACs()
+			if names, ok := f.Drains(); ok {
+				a.drainAsFleet(names)
+			}
 		}
 	}
 }
@@ -134,6 +137,9 @@ func (a *App) fleetReport() fleet.Report {
 	}
 	for _, at := range s.Attachments {
 		r.Attachments[at.Name] = at.State
+		if at.Draining {
+			r.Attachments[at.Name] += fleet.Draining
+		}
 		if at.State == "down" {
 			r.Problems = append(r.Problems, fmt.Sprintf("attachment %s is down: %s", at.Name, at.Reason))
 		}

@@ -134,6 +134,30 @@ func TestFleet(t *testing.T) {
 		t.Errorf("%+v", line)
 	}
 
+	// It drains for the fleet, which the host cannot undo; being the only one, it is used.
+	drains := func(yes bool) {
+		t.Helper()
+		eventually(t, settle, fmt.Sprintf("it drains: %t", yes), func() bool {
+			out, err := b.ctl.CLI("drain", "-o", "json")
+			var list []struct{ Draining bool }
+			return err == nil && json.Unmarshal([]byte(out), &list) == nil && len(list) == 1 && list[0].Draining == yes
+		})
+	}
+	if out, err := b.ctl.CLI("fleet", "drain", "host1", "standin", "--db", b.endpoint()); err != nil || !strings.Contains(out, "standin     true") {
+		t.Fatal(err, out)
+	}
+	drains(true)
+	if _, err := b.ctl.CLI("drain", "standin", "--undo"); err == nil || !strings.Contains(err.Error(), "the fleet lets it drain") {
+		t.Errorf("the host undoes it: %v", err)
+	}
+	eventually(t, settle, "the fleet tells that it drains", func() bool {
+		out, err := b.ctl.CLI("fleet", "hosts", "--db", b.endpoint())
+		return err == nil && strings.Contains(out, "standin (up, draining)")
+	})
+	if _, err := b.ctl.CLI("fleet", "drain", "host1", "stand", "--db", b.endpoint()); err == nil || !strings.Contains(err.Error(), "no attachment named \"stand\": standin would be right") {
+		t.Errorf("an attachment that is not there: %v", err)
+	}
+
 	// What needs a restart is taken by it, and without the fleet.
 	b.apply(t, text("    metrics: \"127.0.0.1:9475\"\n", "{vlan: 99, action: drop}"))
 	b.waitFleet(t, "restart", "metrics")
@@ -149,9 +173,14 @@ func TestFleet(t *testing.T) {
 		out, err := b.ctl.CLI("status")
 		return err == nil && strings.Contains(out, "kept on disk; no server answers")
 	})
+	drains(true)
 	// The fleet is back, and with it what was asked meanwhile.
 	b.startServer(t)
 	b.waitFleet(t, "ok", "")
+	if _, err := b.ctl.CLI("fleet", "drain", "host1", "standin", "--undo", "--db", b.endpoint()); err != nil {
+		t.Fatal(err)
+	}
+	drains(false)
 	b.apply(t, text("    metrics: \"127.0.0.1:9475\"\n", ""))
 	eventually(t, settle, "the policy is gone", passes)
 	if line := b.waitFleet(t, "ok", ""); line.Asked != 6 || line.Reached != 6 {
@@ -159,12 +188,12 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// restart ends the controller and starts another one with the same files.
+// restart ends the controller and starts another one with the same files, and the same control socket.
 func (b *fleetBed) restart(t *testing.T, yaml string) {
 	t.Helper()
 	if err := b.ctl.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	b.ctl = b.env.Controller(t, yaml)
+	b.ctl = b.env.Controller(t, strings.ReplaceAll(yaml, "${CONTROL}", b.ctl.Control()))
 	b.ctl.WaitConverged(t, converge)
 }

@@ -192,9 +192,9 @@ func (a *App) checkBridge(ctx context.Context, next *config.Config) error {
 func (a *App) adopt(next *config.Config, r roster) {
 	a.drains.Lock()
 	defer a.drains.Unlock()
-	drains := a.draining()
+	here, ofFleet := a.draining(drainsHere), a.draining(drainsOfFleet)
 	for _, at := range r.added {
-		at.draining = slices.Contains(drains, at.cfg.Name)
+		at.draining = draining{slices.Contains(here, at.cfg.Name), slices.Contains(ofFleet, at.cfg.Name)}
 	}
 	a.mu.Lock()
 	a.cfg, a.attachments = next, r.next
@@ -224,9 +224,7 @@ func (a *App) adopt(next *config.Config, r roster) {
 	for _, at := range r.added {
 		a.tellAttachment(at, attachmentAdded)
 	}
-	if err := saveNote(drainFile(next), a.draining()); err != nil {
-		a.log.WithError(err).Warn("which attachments drain is not kept")
-	}
+	a.saveDrains()
 	a.keepEngines()
 	a.changed()
 	signal(a.joined)

@@ -206,7 +206,7 @@ func (at *attachment) status() (AttachmentStatus, bool) {
 	state, reason, since := at.tracker.State()
 	last, rtt := at.tracker.RTT()
 	counts, checks := at.tracker.Counts(), at.detector.Counts()
-	draining := at.draining
+	draining := at.draining.any()
 	at.mu.Unlock()
 	s := AttachmentStatus{
 		Name: at.cfg.Name, Kind: at.cfg.Kind, State: state.String(), Reason: reason, RTTus: last.Microseconds(), Draining: draining,

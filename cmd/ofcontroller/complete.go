@@ -46,6 +46,8 @@ func completions(root *cobra.Command) {
 			c.ValidArgsFunction = completeMACs
 		case "ofcontroller drain":
 			c.ValidArgsFunction = completeAttachments
+		case "ofcontroller fleet drain":
+			c.ValidArgsFunction = completeDrain
 		case "ofcontroller offloads rm":
 			c.ValidArgsFunction = completeOffloads
 		default:
@@ -82,10 +84,7 @@ func completeHosts(cmd *cobra.Command, args []string, _ string) ([]cobra.Complet
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
-	defer cancel()
-	cmd.SetContext(ctx)
-	_ = withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error {
+	offeredByFleet(cmd, func(ctx context.Context, o *fleet.Operator) error {
 		hosts, err := o.Status(ctx, time.Now())
 		for _, h := range hosts {
 			out = append(out, cobra.CompletionWithDesc(h.Name, h.State))

@@ -41,21 +41,7 @@ it, the rule, and how long it lasts yet by the clocks of that host and of this
 machine. One that has ended stays until its host is back and removes it.`,
 		Args: usageArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := outputFormat(cmd)
-			if err != nil {
-				return err
-			}
-			return withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error {
-				list, err := o.Blocks(ctx, time.Now())
-				if err != nil {
-					return err
-				}
-				if format == "table" {
-					printText(cmd, list.Table())
-					return nil
-				}
-				return encode(cmd, format, list)
-			})
+			return listFleet(cmd, func(ctx context.Context, o *fleet.Operator) (tabled, error) { return o.Blocks(ctx, time.Now()) })
 		},
 	}
 	formatFlag(cmd)

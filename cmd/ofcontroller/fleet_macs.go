@@ -24,25 +24,11 @@ since last, by the hosts' clocks.`,
 		Example: `  ofcontroller fleet macs --mac 02:00:00:00:00:10
   ofcontroller fleet macs --host host17 --vlan 10`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := outputFormat(cmd)
-			if err != nil {
-				return err
-			}
 			filter, err := macFilter(cmd)
 			if err != nil {
 				return err
 			}
-			return withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error {
-				list, err := o.MACs(ctx, filter, time.Now())
-				if err != nil {
-					return err
-				}
-				if format == "table" {
-					printText(cmd, list.Table())
-					return nil
-				}
-				return encode(cmd, format, list)
-			})
+			return listFleet(cmd, func(ctx context.Context, o *fleet.Operator) (tabled, error) { return o.MACs(ctx, filter, time.Now()) })
 		},
 	}
 	cmd.Flags().Uint16("vlan", 0, "those in a `VLAN`; 0 is the untagged network")

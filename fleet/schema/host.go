@@ -11,6 +11,7 @@ const HostTable = "Host"
 type Host struct {
 	UUID        string            `ovsdb:"_uuid"`
 	Digest      string            `ovsdb:"digest"`
+	Drains      []string          `ovsdb:"drains" validate:"dive,max=32"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 	Name        string            `ovsdb:"name"`
 	NextCfg     int               `ovsdb:"next_cfg"`

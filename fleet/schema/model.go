@@ -366,6 +366,17 @@ var schema = `{
         "digest": {
           "type": "string"
         },
+        "drains": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 32,
+              "maxLength": 32
+            },
+            "min": 0,
+            "max": "unlimited"
+          }
+        },
         "external_ids": {
           "type": {
             "key": {
