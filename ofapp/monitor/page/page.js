@@ -144,7 +144,7 @@ function showPorts(s) {
 
 function showLatest(s) {
   byID("latest").replaceChildren(...s.latest.map((n) => row([
-    cell(new Date(n.time_ms).toLocaleTimeString()), cell(n.kind), cell(n.text),
+    cell(new Date(n.time_ms).toLocaleTimeString([], { hourCycle: "h23" })), cell(n.kind), cell(n.text),
   ])));
 }
 
