@@ -45,6 +45,7 @@ type Config struct {
 	Local      Local
 	Inspection Inspection
 	Forwarding Forwarding
+	Failover   []FailoverGroup
 	Control    string // path of the control socket
 	Metrics    string // HOST:PORT of the metrics listener, "" for none
 	Monitor    Monitor

@@ -6,7 +6,7 @@ package config
 func keyFaults() []faultCase {
 	return []faultCase{
 		{"unknown key", least + "colour: red\n", []string{
-			`gw.yaml:4: colour: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
+			`gw.yaml:4: colour: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
 		}},
 		{"misspelled key", least + "uplink: []\n", []string{
 			`gw.yaml:4: uplink: unknown key, did you mean uplinks?`,
@@ -18,7 +18,7 @@ func keyFaults() []faultCase {
 			`gw.yaml:4: Bridge: unknown key, did you mean bridge?`,
 		}},
 		{"key that is no word", least + "1: 2\n", []string{
-			`gw.yaml:4: 1: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
+			`gw.yaml:4: 1: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
 		}},
 		{"tagged key", least + "!!str control: /a\n", []string{
 			`gw.yaml:4: control: the tag !!str is not taken, leave it out`,
@@ -30,10 +30,10 @@ func keyFaults() []faultCase {
 			`gw.yaml:4: ?: the key is a list, a word`,
 		}},
 		{"key of odd characters", least + "\"a.b\\n\": 2\n", []string{
-			`gw.yaml:4: "a.b\n": unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
+			`gw.yaml:4: "a.b\n": unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
 		}},
 		{"empty key", least + "\"\": 2\n", []string{
-			`gw.yaml:4: "": unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
+			`gw.yaml:4: "": unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
 		}},
 		{"duplicate key", least + "control: /a\n" + "control: /b\n", []string{
 			`gw.yaml:5: control: is given twice, first in line 4, give it once`,
@@ -51,9 +51,9 @@ func keyFaults() []faultCase {
 			`gw.yaml:5: metrics: aliases are not taken, write the value out`,
 		}},
 		{"alias bomb", least + "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n", []string{
-			`gw.yaml:4: a: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
-			`gw.yaml:5: b: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
-			`gw.yaml:6: c: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
+			`gw.yaml:4: a: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
+			`gw.yaml:5: b: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
+			`gw.yaml:6: c: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
 		}},
 		{"alias to itself", least + "tls: &t {ca: *t}\n", []string{
 			`gw.yaml:4: tls.ca: aliases are not taken, write the value out`,

@@ -32,6 +32,28 @@ func ruleFaults() []faultCase {
 			`gw.yaml:3: inspection.attachments[0].rules[1]: "fleet:../x" names no rule set, fleet: and 1-64 letters, digits, -, _ and .`,
 			`gw.yaml:3: inspection.attachments[0].rules[2]: "fleet": path is not absolute, a path that begins with /, or fleet:NAME`,
 		}},
+		{"failover without a fleet", least + "failover: [{name: a, vlans: [10], hosts: [x, y]}]\n", []string{
+			`gw.yaml:4: failover[0]: needs the database of a fleet, and fleet.endpoints is not set, the servers of the fleet's database, or no group`,
+		}},
+		{"failover of others", least + "fleet: {name: z, endpoints: [\"tcp:192.0.2.1:6640\"]}\nfailover: [{name: a, vlans: [10], hosts: [x, y]}]\n", []string{
+			`gw.yaml:5: failover[0].hosts: does not name this gateway, "z", a group of this gateway, or none`,
+		}},
+		{"failover of what is not there", least + "failover: [{name: a, vlans: [], hosts: []}]\n", []string{
+			`gw.yaml:4: failover[0].vlans: is empty, list the VLANs of the group`,
+			`gw.yaml:4: failover[0].hosts: is empty, the names of the two gateways, first the one that is to have the VLANs`,
+		}},
+		{"failover twice", least + "failover:\n- {name: a, vlans: [10], hosts: [x]}\n- {name: a, vlans: [20, 10], hosts: [x]}\n", []string{
+			`gw.yaml:6: failover[1].name: "a" is the name of failover[0] too, another name, or one group of both`,
+			`gw.yaml:6: failover[1].vlans: VLAN 10 is in failover[0] too, list it in one of them`,
+		}},
+		{"failover of the host's VLAN", least + "fleet: {name: x, endpoints: [\"tcp:192.0.2.1:6640\"]}\nfailover: [{name: a, vlans: [0], hosts: [x, y]}]\n", []string{
+			`gw.yaml:5: failover[0].vlans: VLAN 0 is that of local.vlan (line 1): the host would be cut off while the other gateway has it, another VLAN for the host, or local.enabled: false`,
+		}},
+		{"failover's values", least + "failover: [{name: a b, vlans: [10], hosts: [x, x], lease: 1500ms}]\n", []string{
+			`gw.yaml:4: failover[0].name: "a b" is no name of a fleet's host, 1-64 letters, digits, -, _ and .`,
+			`gw.yaml:4: failover[0].hosts[1]: "x" is named twice, name it once`,
+			`gw.yaml:4: failover[0].lease: 1500ms is out of range, a duration 1s to 60s in whole seconds`,
+		}},
 		{"no uplink", replaceUplinks(`[]`), []string{
 			`gw.yaml:1: uplinks: is empty, name a port of the physical side: [{port: eth1}]`,
 		}},

@@ -71,7 +71,7 @@ inspection:
 `
 	want := []string{
 		`gw.yaml:1: metrics: "192.0.2.1:9475" can be reached from other hosts, and nobody is asked for a password, monitor: {user: NAME, password_file: PATH} beside it, or an address of this host such as "127.0.0.1:9475"`,
-		`gw.yaml:2: colour: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, control, metrics, monitor, fleet, log`,
+		`gw.yaml:2: colour: unknown key, the keys here are ovsdb, openflow, tls, bridge, uplinks, trunks, local, inspection, forwarding, failover, control, metrics, monitor, fleet, log`,
 		`gw.yaml:5: trunks[0].port: "eth1" is named by uplinks[0].port (line 3) too, a port of its own`,
 		`gw.yaml:6: trunks[0].vlans[1]: 4095 is out of range, a number 0-4094 or a range such as "100-199"`,
 		`gw.yaml:9: trunks[1].native_vlan: 6 is not listed in vlans, one of 5, or list it`,

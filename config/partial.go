@@ -219,10 +219,19 @@ func LoadFleet(path string, text []byte, flags *pflag.FlagSet) (*Config, error) 
 // CheckLayers tells what is wrong with layers that lie over each other, as far as that can be told without the file that
 // will lie above them. The error is Faults.
 func CheckLayers(under []Layer) error {
+	_, err := FailoverOf(under)
+	return err
+}
+
+// FailoverOf are the failover groups of layers that lie over each other. Its error is that of CheckLayers.
+func FailoverOf(under []Layer) ([]FailoverGroup, error) {
 	d := newDecoder("(file)")
 	d.partial = true
-	_, err := d.config(d.pile(under))
-	return err
+	c, err := d.config(d.pile(under))
+	if err != nil {
+		return nil, err
+	}
+	return c.Failover, nil
 }
 
 // pile merges the layers.

@@ -37,6 +37,7 @@ func schema(c *Config) []field {
 		{name: "local", value: localKeys(&c.Local), doc: "bridge's own port, i.e. the host's socket layer"},
 		{name: "inspection", value: inspectionKeys(&c.Inspection), doc: "what is inspected, by whom, and what happens when nobody can"},
 		{name: "forwarding", value: forwardingKeys(&c.Forwarding), doc: "way of the frames that the inspection gave back"},
+		{name: "failover", def: "[]", value: listOf(&c.Failover, maxGroups, FailoverGroup{}, failoverKeys), doc: "VLANs that two gateways of a fleet serve, one at a time"},
 		{name: "control", def: "/run/ofcontroller/ofcontroller.ctl", value: socketPath(&c.Control), doc: "unix socket on which status, macs and the other commands reach the running program"},
 		{name: "metrics", def: `""`, value: listenAddress(&c.Metrics), doc: "HOST:PORT of Prometheus metrics, health and the status page; \"\" is none"},
 		{name: "monitor", value: monitorKeys(&c.Monitor), doc: "who may look at the metrics listener, and how"},

@@ -15,6 +15,7 @@ type validator struct {
 
 func (v *validator) validate() {
 	v.fleet()
+	v.failover()
 	v.ports()
 	v.trunks()
 	v.staticMACs()

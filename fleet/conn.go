@@ -102,10 +102,11 @@ func (c *conn) as(row model.Model) model.Model {
 	return reflect.ValueOf(row).Convert(reflect.PointerTo(c.types[tableOf(row)])).Interface()
 }
 
-// watch is a table that is to be watched: the rows in which a column is one of some texts, or all.
+// watch is a table that is to be watched: the rows in which a column, or another one, is one of some texts, or all.
 type watch struct {
 	row    model.Model
 	column *string // of row; nil: all rows
+	or     *string // another such column
 	is     []string
 	only   []any // the columns that count, as fields of row; none: all
 }
@@ -122,6 +123,9 @@ func (types rowTypes) monitor(ovs client.Client, list []watch) *client.Monitor {
 		var conditions []model.Condition
 		for _, text := range w.is {
 			conditions = append(conditions, model.Condition{Field: w.column, Function: ovsdb.ConditionEqual, Value: text})
+			if w.or != nil {
+				conditions = append(conditions, model.Condition{Field: w.or, Function: ovsdb.ConditionEqual, Value: text})
+			}
 		}
 		options = append(options, client.WithConditionalTable(c.as(w.row), conditions, w.only...))
 	}

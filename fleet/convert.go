@@ -28,6 +28,7 @@ func items() map[string]model.Model {
 		"trunks":                 &schema.Trunk{},
 		"inspection.attachments": &schema.Attachment{},
 		"inspection.policy":      &schema.PolicyLine{},
+		"failover":               &schema.FailoverGroup{},
 	}
 }
 

@@ -51,7 +51,7 @@ func TestEveryKeyHasAColumn(t *testing.T) {
 			want = "*int"
 		case k.Type == "true or false":
 			want = "*bool"
-		case key == "rules":
+		case key == "rules", key == "hosts": // in order
 			want = "map[int]string"
 		case strings.HasPrefix(k.Type, "list of"):
 			want = "[]string"
@@ -132,6 +132,13 @@ func (r random) config(whole *config.Config) *config.Config {
 	in.Offload = config.Offload{Bypass: r.chance(), Block: pick(r, 0, time.Minute), Limit: 1 + r.IntN(1e6), OnReload: pick(r, config.Keep, config.Flush)}
 	in.Offload.Share = in.Offload.Block > 0 && r.chance()
 	c.Forwarding = config.Forwarding{EastWest: r.chance(), MACAging: time.Duration(1+r.IntN(65535)) * time.Second, MACLimit: 500 + r.IntN(1000), MACLimitPerPort: 1 + r.IntN(500), ShareMACs: r.chance()}
+	c.Failover = nil
+	for i := range r.IntN(3) {
+		c.Failover = append(c.Failover, config.FailoverGroup{
+			Name: pick(r, "blue", "17", "true") + fmt.Sprint(i), VLANs: []uint16{uint16(100 + i), uint16(200 + 10*i), uint16(300 + i)},
+			Hosts: []string{pick(r, "a", "null")}, Lease: pick(r, time.Second, time.Minute), // with two of them it needs a fleet
+		})
+	}
 	c.Control = pick(r, c.Control, "/run/c.ctl")
 	if c.Metrics = pick(r, "", "127.0.0.1:9475"); c.Metrics != "" {
 		c.Monitor = config.Monitor{User: "a", PasswordFile: "/p", Pprof: r.chance(), TLS: c.TLS.CA != "" && r.chance()}

@@ -83,6 +83,9 @@ type Follower struct {
 	sharing bool
 	share   chan struct{} // there may be something to do for blocks
 	told    chan struct{} // and for who carries them out
+
+	leases leases
+	leased chan struct{} // closed when leases may have changed
 }
 
 // FollowerState tells how a gateway stands with its fleet.
@@ -104,6 +107,7 @@ func NewFollower(o FollowerOptions) *Follower {
 		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
 		ready: true, sets: make(chan struct{}, 1), place: make(chan struct{}, 1),
 		blocks: newLedger(o.Name), share: make(chan struct{}, 1), told: make(chan struct{}, 1),
+		leased: make(chan struct{}),
 	}
 }
 
@@ -244,9 +248,10 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // serve makes one connection and follows it to its end.
 func (f *Follower) serve(ctx context.Context, p *session.Patience, first int) (at int, served bool, err error) {
-	host := &schema.Host{}
+	host, row := &schema.Host{}, &schema.Lease{}
 	s, at, err := f.o.Server.dial(ctx, first%len(f.o.Server.Endpoints), p,
-		watch{row: &schema.Fleet{}}, watch{row: host, column: &host.Name, is: []string{f.o.Name}})
+		watch{row: &schema.Fleet{}}, watch{row: host, column: &host.Name, is: []string{f.o.Name}},
+		watch{row: row, column: &row.Primary, or: &row.Standby, is: []string{f.o.Name}})
 	if err != nil {
 		return 0, false, err
 	}
@@ -280,9 +285,10 @@ func (f *Follower) watchLayers(ctx context.Context, s *conn, profiles []string) 
 	for _, p := range profiles {
 		layers = append(layers, profileLayer(p))
 	}
-	l, u, t, a, p := &schema.Layer{}, &schema.Uplink{}, &schema.Trunk{}, &schema.Attachment{}, &schema.PolicyLine{}
+	l, u, t, a, p, g := &schema.Layer{}, &schema.Uplink{}, &schema.Trunk{}, &schema.Attachment{}, &schema.PolicyLine{}, &schema.FailoverGroup{}
 	return s.watch(ctx, watch{row: l, column: &l.Name, is: layers}, watch{row: u, column: &u.Layer, is: layers},
-		watch{row: t, column: &t.Layer, is: layers}, watch{row: a, column: &a.Layer, is: layers}, watch{row: p, column: &p.Layer, is: layers})
+		watch{row: t, column: &t.Layer, is: layers}, watch{row: a, column: &a.Layer, is: layers}, watch{row: p, column: &p.Layer, is: layers},
+		watch{row: g, column: &g.Layer, is: layers})
 }
 
 // follow takes what changes, and writes what is to be told, until the session ends.
@@ -297,9 +303,12 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 			cancel(part(bound, s))
 		})
 	}
+	f.leaseConn(s, cancel)
+	defer f.leaseConn(nil, nil)
 	began, torn, tables := time.Now(), time.Time{}, configurationTables()
 	seen, looked := uint64(0), false
 	look := func() {
+		f.lookLeases(s)
 		wake(f.share)
 		version := s.Version(tables...)
 		if looked && version == seen && torn.IsZero() {

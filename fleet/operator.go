@@ -25,7 +25,8 @@ func Open(ctx context.Context, server Server) (*Operator, error) {
 	s, _, err := server.dial(ctx, 0, newPatience(),
 		watch{row: &schema.Fleet{}}, watch{row: &schema.Host{}}, watch{row: &schema.Layer{}}, watch{row: &schema.Uplink{}},
 		watch{row: &schema.Trunk{}}, watch{row: &schema.Attachment{}}, watch{row: &schema.PolicyLine{}}, watch{row: &schema.HostStatus{}},
-		watch{row: &schema.Connection{}}, watch{row: &schema.Block{}}, watch{row: &schema.RuleSet{}}, watch{row: &schema.RBACRole{}}, watch{row: &schema.RBACPermission{}})
+		watch{row: &schema.Connection{}}, watch{row: &schema.Block{}}, watch{row: &schema.RuleSet{}}, watch{row: &schema.Lease{}},
+		watch{row: &schema.RBACRole{}}, watch{row: &schema.RBACPermission{}})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (o *Operator) Plan(ctx context.Context, asked Document, prune bool) (Plan, 
 			return h.Digest
 		}
 		return ""
-	}, prune)
+	}, leasesOf(o.s), prune)
 	p.nextCfg = r.fleet.NextCfg
 	if err != nil {
 		return p, err
@@ -105,7 +106,10 @@ func (o *Operator) Apply(ctx context.Context, p Plan) (int, error) {
 	)
 	b.ruleSets(p, have, pieces)
 	for _, c := range p.Changes {
-		if c.set == "" {
+		switch {
+		case c.group != "":
+			b.lease(c.group, p.groups, leasesOf(o.s))
+		case c.set == "":
 			b.layer(c, p.want, have)
 		}
 	}
@@ -222,6 +226,9 @@ func (b *batch) layer(c Change, want Document, have rows) {
 		for i, row := range l.items[list] {
 			b.put(row, positions[i], is("layer", c.What), is("position", i))
 		}
+		if !b.c.has(tableOf(blank)) {
+			continue
+		}
 		b.ops = append(b.ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: tableOf(blank), Where: []ovsdb.Condition{
 			is("layer", c.What), ovsdb.NewCondition("position", ovsdb.ConditionGreaterThanOrEqual, len(l.items[list])),
 		}})
@@ -273,6 +280,8 @@ func permissions() []*schema.RBACPermission {
 		Table: schema.BlockTable, Authorization: []string{"host"}, InsertDelete: true, // and never another's, nor an operator's
 	}, {
 		Table: schema.MACTable, Authorization: []string{"host"}, InsertDelete: true, Update: []string{"port", "since"},
+	}, {
+		Table: schema.LeaseTable, Authorization: []string{"primary", "standby"}, Update: []string{"holder", "epoch", "ready"},
 	}}
 }
 

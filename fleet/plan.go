@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ofcontroller/config"
+	"ofcontroller/fleet/schema"
 )
 
 // Plan is what applying files would change.
@@ -17,17 +18,18 @@ type Plan struct {
 	Hosts   []string `json:"hosts"` // whose configuration becomes another one
 
 	want    Document
-	nextCfg int             // of the fleet when the plan was made
-	lacking map[string]bool // digests of rule sets whose content the database lacks
+	nextCfg int                             // of the fleet when the plan was made
+	lacking map[string]bool                 // digests of rule sets whose content the database lacks
+	groups  map[string]config.FailoverGroup // of all hosts
 }
 
 // Change is one rule set, profile or host that becomes another one.
 type Change struct {
-	What   string   `json:"what"`   // "rule set NAME", "profile NAME" or "host NAME"
+	What   string   `json:"what"`   // "rule set NAME", "profile NAME", "host NAME" or "failover group NAME"
 	Change string   `json:"change"` // added, changed, removed, or repaired: what the database held of it was not its content
 	Keys   []string `json:"keys"`   // "+ KEY: VALUE", "~ KEY: OLD -> NEW", "- KEY: VALUE"
 
-	host, profile, set string // the name; two are empty
+	host, profile, set, group string // the name; the others are empty
 }
 
 // Empty tells that nothing would change.
@@ -56,9 +58,9 @@ func (p Plan) String() string {
 }
 
 // makePlan compares what is with what files ask for. What they do not name stays, unless prune takes it away. recorded is the digest that the
-// database has for a host. The error is
+// database has for a host, leases are the rows of the failover groups. The error is
 // config.Faults when the whole is at fault: a profile that is missing, keys of several layers that contradict each other.
-func makePlan(have, asked Document, recorded func(host string) string, prune bool) (Plan, error) {
+func makePlan(have, asked Document, recorded func(host string) string, leases map[string]*schema.Lease, prune bool) (Plan, error) {
 	want := newDocument()
 	if !prune {
 		maps.Copy(want.Profiles, have.Profiles)
@@ -78,9 +80,13 @@ func makePlan(have, asked Document, recorded func(host string) string, prune boo
 	for _, name := range names(have.Hosts, want.Hosts) {
 		p.compare(Change{What: hostLayer(name), host: name}, hostLines(have, name), hostLines(want, name))
 	}
+	found := groups{map[string]config.FailoverGroup{}, map[string][]string{}}
 	for _, name := range slices.Sorted(maps.Keys(want.Hosts)) {
 		layers, err := want.Layers(name)
 		if err != nil {
+			return Plan{}, err
+		}
+		if err := found.take(name, layers); err != nil {
 			return Plan{}, err
 		}
 		next, err := want.digestOf(name)
@@ -95,6 +101,10 @@ func makePlan(have, asked Document, recorded func(host string) string, prune boo
 		}
 		p.Hosts = append(p.Hosts, name)
 	}
+	if err := found.check(); err != nil {
+		return Plan{}, err
+	}
+	p.compareGroups(leases, found.all)
 	return p, nil
 }
 

@@ -93,9 +93,12 @@ func TestPlanFaults(t *testing.T) {
 	none := func(string) string { return "" }
 	for text, want := range map[string]string{
 		"hosts: {a: {profiles: [x]}}": "host a: there is no profile x",
-		"profiles: {p: {uplinks: [{port: eth1}]}}\nhosts: {a: {profiles: [p], config: {trunks: [{port: eth1, vlans: [1]}]}}}": `host a:2: trunks[0].port: "eth1" is named by uplinks[0].port (profile p:2) too, a port of its own`,
+		"profiles: {p: {uplinks: [{port: eth1}]}}\nhosts: {a: {profiles: [p], config: {trunks: [{port: eth1, vlans: [1]}]}}}":                          `host a:2: trunks[0].port: "eth1" is named by uplinks[0].port (profile p:2) too, a port of its own`,
+		"hosts: {a: {config: {failover: [{name: g, vlans: [1], hosts: [a, b]}]}}, b: {}}":                                                              "failover group g is of the hosts [a b], but those that have it are [a]",
+		"profiles: {p: {failover: [{name: g, vlans: [1], hosts: [a, b]}]}}\nhosts: {a: {profiles: [p]}, b: {profiles: [p]}, c: {profiles: [p]}}":       "those that have it are [a b c]",
+		"hosts: {a: {config: {failover: [{name: g, vlans: [1], hosts: [a, b]}]}}, b: {config: {failover: [{name: g, vlans: [1, 2], hosts: [a, b]}]}}}": "it has to be the same on both",
 	} {
-		_, err := makePlan(newDocument(), files(t, text), none, false)
+		_, err := makePlan(newDocument(), files(t, text), none, nil, false)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}

@@ -44,6 +44,8 @@ func TestStolenKey(t *testing.T) {
 			{"Host_Status", "_uuid", "name", "cur_cfg", "state", "error"},
 			{"Block"},
 			{"MAC"},
+			{"Failover_Group"},
+			{"Lease"},
 			{"Rule_Set"},
 			{"Rule_Chunk"},
 			{"RBAC_Role"},
@@ -67,7 +69,9 @@ func TestStolenKey(t *testing.T) {
 	run(t, "ovsdb-client", "--timeout=20", "transact", s.endpoint(), `["IPS_Gateway",
 		{"op":"insert","table":"MAC","row":{"host":"host2","vlan":1,"mac":"x"}},
 		{"op":"insert","table":"Block","row":{"host":"host2","proto":6,"src":"192.0.2.1:1","dst":"192.0.2.2:2","seconds":60}},
-		{"op":"insert","table":"Block","row":{"host":"","proto":6,"src":"192.0.2.1:3","dst":"192.0.2.2:4","seconds":60}}]`)
+		{"op":"insert","table":"Block","row":{"host":"","proto":6,"src":"192.0.2.1:3","dst":"192.0.2.2:4","seconds":60}},
+		{"op":"insert","table":"Lease","row":{"name":"own","primary":"host2","standby":"host1","holder":"host2","epoch":7}},
+		{"op":"insert","table":"Lease","row":{"name":"others","primary":"host2","standby":"host3","holder":"host2","epoch":7}}]`)
 	before = dump()
 
 	const anyRow, own, others = `[]`, `[["name","==","host1"]]`, `[["name","==","host2"]]`
@@ -114,6 +118,15 @@ func TestStolenKey(t *testing.T) {
 		"other rules":                     update("Rule_Set", anyRow, `{"digest":""}`),
 		"rules of its own":                insert("Rule_Chunk", `{"digest":"x","position":1}`),
 		"all rules":                       remove("Rule_Set", anyRow),
+		"a lease of others":               update("Lease", `[["name","==","others"]]`, `{"holder":"host1","epoch":8}`),
+		"a lease of others, mutated":      `{"op":"mutate","table":"Lease","where":[],"mutations":[["epoch","+=",1]]}`,
+		"all leases":                      update("Lease", anyRow, `{"epoch":8}`),
+		"a lease, removed":                remove("Lease", `[["name","==","own"]]`),
+		"a lease of its own":              insert("Lease", `{"name":"new","primary":"host1","standby":"host3"}`),
+		"what its group is":               update("Lease", `[["name","==","own"]]`, `{"definition":"x"}`),
+		"whom operators want":             update("Lease", `[["name","==","own"]]`, `{"wanted":"host1"}`),
+		"who is in its group":             update("Lease", `[["name","==","own"]]`, `{"primary":"host3"}`),
+		"a failover group":                insert("Failover_Group", `{"layer":"host host1","position":0}`),
 		"its permissions":                 update("RBAC_Permission", anyRow, `{"authorization":["set",[""]]}`),
 		"a role without permissions":      update("RBAC_Role", anyRow, `{"name":"x"}`),
 		"the way in":                      update("Connection", anyRow, `{"role":""}`),
@@ -142,6 +155,9 @@ func TestStolenKey(t *testing.T) {
 	}
 	if out, err := thief(t, s, "host1", remove("Block", `[["host","==","host1"]]`)); err != nil || !strings.Contains(out, `"count":2`) {
 		t.Errorf("its own blocks, removed: %s, %v", out, err)
+	}
+	if out, err := thief(t, s, "host1", update("Lease", `[["name","==","own"]]`, `{"holder":"host1","epoch":8,"ready":1}`)); err != nil || !strings.Contains(out, `"count":1`) {
+		t.Errorf("the lease of its group: %s, %v", out, err)
 	}
 	for name, row := range map[string]string{
 		"a long message": `{"host":"host1","message":"` + strings.Repeat("x", 257) + `"}`,

@@ -107,6 +107,9 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 		if remember {
 			f.Actions = append(f.Actions, Resubmit{TableIngress})
 		}
+		if b.guards(v.id) {
+			f.Actions = append(f.Actions, b.guarded()...)
+		}
 		b.add(f)
 	}
 	switch {

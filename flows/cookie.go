@@ -45,6 +45,9 @@ const (
 	CatBypass                        // offloaded: a connection that need not be inspected
 	CatBlock                         // offloaded: a connection that is dropped
 	CatSender                        // a source that may send on its port
+	CatGate                          // a VLAN of a failover group
+	CatTerm                          // of a lease: the epoch that counts
+	CatLease                         // of a lease: forwards at an epoch
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -82,6 +85,9 @@ func Categories() []CategoryInfo {
 		{CatBypass, "bypass", "offloaded: a connection that an engine need not see any more", "SID of the rule, 0 not known"},
 		{CatBlock, "block", "offloaded: a connection that an engine drops", "SID of the rule, 0 not known"},
 		{CatSender, "sender", "a source that may send on a port with port_security", "OpenFlow port"},
+		{CatGate, "gate", "a VLAN of a failover group", "VLAN"},
+		{CatTerm, "term", "of a failover group: the epoch of the lease that counts", "the epoch's lower 32 bits"},
+		{CatLease, "lease", "of a failover group: this gateway forwards at an epoch of the lease", "the epoch's lower 32 bits"},
 	}
 }
 
@@ -110,12 +116,13 @@ const (
 	DropOutput                           // destination MAC behind a port that does not carry the VLAN
 	DropCutTag                           // untagged frame that ends within a tag
 	DropSender                           // source that the port's security does not let send
+	DropStandby                          // VLAN that another gateway has
 )
 
 // DropReasons lists the reasons in order; docs/registers.md is made from it.
 func DropReasons() []DropReason {
 	var all []DropReason
-	for r := DropPort; r <= DropSender; r++ {
+	for r := DropPort; r <= DropStandby; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -144,6 +151,8 @@ func (r DropReason) String() string {
 		return "tag cut short"
 	case DropSender:
 		return "source not known on a port with port_security"
+	case DropStandby:
+		return "another gateway has the VLAN"
 	}
 	return fmt.Sprintf("reason %d", uint32(r))
 }
@@ -182,6 +191,11 @@ func (c Cookie) Learned() bool {
 // connection: state, too, that a restart takes over.
 func (c Cookie) Offloaded() bool {
 	return c.Ours() && (c.Category() == CatBypass || c.Category() == CatBlock)
+}
+
+// Leased tells whether the flow is one of a lease: state, too, that lives for seconds.
+func (c Cookie) Leased() bool {
+	return c.Ours() && (c.Category() == CatTerm || c.Category() == CatLease)
 }
 
 // String prints the cookie as category and object, such as vlan:0x100a.

@@ -18,6 +18,7 @@ func TestCounts(t *testing.T) {
 		},
 		Local:    Local{Enabled: true, MAC: MAC{2, 0, 0, 0, 0, 1}},
 		EastWest: true,
+		Groups:   []FailoverGroup{{Name: "pair", VLANs: []uint16{10}}},
 		Attachments: []Attachment{{Up: true, Legs: []Leg{
 			{Port: Port{"ips", 9}, Sends: AllOrigins, Returns: AllOrigins},
 		}}},

@@ -38,6 +38,7 @@ func (b *builder) source() {
 
 // Priorities of TableForward and TableUnicast.
 const (
+	prioGuard     = 200 // a VLAN that another gateway has
 	prioUnlearned = 120 // a trunk frame whose ingress port is not known
 	prioGroup     = 110 // broadcast and multicast
 	prioKnown     = 100

@@ -16,6 +16,8 @@ type Gateway struct {
 	Local       Local
 	Attachments []Attachment // those that are up share the load
 
+	Groups []FailoverGroup
+
 	OpenOnFailure   bool // while no attachment is up: forward uninspected instead of dropping
 	Policy          []PolicyLine
 	EastWest        bool   // switch between trunk ports of a VLAN

@@ -228,7 +228,7 @@ func (b *builder) backFrom(l Leg, meter uint32) {
 		f := Flow{
 			Table: TableReturn, Priority: 100, Cookie: NewCookie(CatReturn, port),
 			Match:   Match{InPort: port, VLAN: carrierPCP(uint8(o))},
-			Actions: []Action{vid, PopVLAN{}, Load{uint64(o), regOrigin()}},
+			Actions: append([]Action{vid, PopVLAN{}, Load{uint64(o), regOrigin()}}, b.guarded()...),
 			Goto:    TableSource,
 		}
 		b.add(f)
@@ -262,7 +262,7 @@ func (b *builder) backOwn(port uint32, vid Move) {
 	f := Flow{
 		Table: TableReturn, Priority: 100, Cookie: NewCookie(CatReturn, port),
 		Match:   Match{InPort: port, VLAN: carrierPCP(0)},
-		Actions: []Action{vid, PopVLAN{}, Resubmit{TableMAC}}, Goto: TableOutput,
+		Actions: append([]Action{vid, PopVLAN{}, Resubmit{TableMAC}}, b.guarded()...), Goto: TableOutput,
 	}
 	b.add(f)
 	b.withInnerTag(f)
@@ -276,7 +276,7 @@ func (b *builder) backOwn(port uint32, vid Move) {
 		})
 	}
 	f.Match.VLAN = untagged()
-	f.Actions = b.lookupAll()
+	f.Actions = append(b.lookupAll(), b.guarded()...)
 	b.add(f)
 }
 

@@ -122,7 +122,7 @@ func (h Half) Value() uint16 {
 // regs merges matches on ranges into one match a register.
 func regs(ms ...RegMatch) []RegMatch {
 	var out []RegMatch
-	for reg := 0; reg <= int(Reg5); reg++ {
+	for reg := 0; reg <= int(Reg7); reg++ {
 		var sum RegMatch
 		for _, m := range ms {
 			if m.Reg == reg {

@@ -34,10 +34,38 @@ func (r random) config() model.Config {
 			c.Policy = append(c.Policy, r.policyLine())
 		}
 	}
+	c.Groups = r.groups(c)
 	for range r.IntN(4) {
 		c.Offloads = append(c.Offloads, r.offload(c))
 	}
 	return c
+}
+
+// groups makes failover groups of VLANs that are not the host's.
+func (r random) groups(c model.Config) (out []model.Group) {
+	free := slices.DeleteFunc(slices.Clone(vlanPool), func(v uint16) bool { return c.Host.Enabled && v == c.Host.VLAN })
+	r.Shuffle(len(free), func(i, k int) { free[i], free[k] = free[k], free[i] })
+	for r.percent(30) && len(free) > 1 {
+		n := 1 + r.IntN(2)
+		out = append(out, model.Group{VLANs: free[:n], Held: r.percent(60)})
+		free = free[n:]
+	}
+	return out
+}
+
+// leases gives the flows of the groups' leases: one that is held, and leftovers of some that are not.
+func leases(c model.Config) (out []flows.Flow) {
+	const seconds = 600
+	for i, g := range gateway(c).Groups {
+		epoch := 1000 + i // others have others
+		switch {
+		case c.Groups[i].Held:
+			out = append(out, g.Term(epoch, seconds), g.Lease(epoch, seconds), g.Lease(epoch+1, seconds))
+		case i%2 == 0:
+			out = append(out, g.Term(epoch, seconds), g.Lease(epoch+1, seconds))
+		}
+	}
+	return out
 }
 
 // offload makes one of the connections that frames are of.
@@ -163,6 +191,9 @@ func gateway(c model.Config) flows.Gateway {
 			})
 		}
 		g.Attachments = append(g.Attachments, attachment)
+	}
+	for i, x := range c.Groups {
+		g.Groups = append(g.Groups, flows.FailoverGroup{Name: portName("group", i), VLANs: x.VLANs})
 	}
 	for _, line := range c.Policy {
 		g.Policy = append(g.Policy, policyLine(line))

@@ -23,6 +23,8 @@ const (
 	Reg3
 	Reg4
 	Reg5
+	Reg6
+	Reg7
 	VLANTCI // the outermost 802.1Q tag's TCI
 	InPort
 	EthSrc
@@ -42,7 +44,7 @@ const (
 // name is the field's NXM name as ovs-ofctl prints it, and its width in bits.
 func (f Field) name() (string, int) {
 	switch f {
-	case Reg0, Reg1, Reg2, Reg3, Reg4, Reg5:
+	case Reg0, Reg1, Reg2, Reg3, Reg4, Reg5, Reg6, Reg7:
 		return fmt.Sprintf("NXM_NX_REG%d", int(f)), 32
 	case VLANTCI:
 		return "NXM_OF_VLAN_TCI", 16
@@ -125,6 +127,7 @@ func regOrigin() Range  { return Range{Reg0, 0, 2} }
 func regBypass() Range  { return Range{Reg0, 4, 1} }
 func regTagged() Range  { return Range{Reg0, 5, 1} }
 func regOpen() Range    { return Range{Reg0, 6, 1} }
+func regLeased() Range  { return Range{Reg0, 7, 1} }
 func regIngress() Range { return Range{Reg1, 0, 16} }
 func regVLAN() Range    { return Range{Reg2, 0, 12} }
 func regEgress() Range  { return Range{Reg3, 0, 16} }
@@ -135,6 +138,8 @@ func regFirst() Range   { return Range{Reg5, 8, 1} }
 func regSecond() Range  { return Range{Reg5, 9, 1} }
 func regDiffer() Range  { return Range{Reg5, 10, 1} }
 func regStacked() Range { return Range{Reg5, 11, 1} }
+func regGuard() Range   { return Range{Reg6, 0, 12} }
+func regEpoch() Range   { return Range{Reg7, 0, 32} }
 func tciVID() Range     { return Range{VLANTCI, 0, 12} }
 func inPortAll() Range  { return Range{InPort, 0, 16} }
 func ethSrcAll() Range  { return Range{EthSrc, 0, 48} }
@@ -147,6 +152,7 @@ func Registers() []Register {
 		{"bypass", regBypass(), "1: forwarded without inspection, by policy or by the failure policy"},
 		{"tagged", regTagged(), "1: the frame has a tag of its own, as frames of a VLAN that is tagged on all its ports have"},
 		{"open", regOpen(), "1: forwarded while no attachment is up, 0: dropped then; used only where lines of the policy differ in that"},
+		{"leased", regLeased(), "1: the frame's VLAN is of a failover group, and this gateway has its lease"},
 		{"ingress", regIngress(), "OpenFlow port that the frame came in on; 0 not known"},
 		{"vlan", regVLAN(), "VLAN of the frame; 0 is the untagged network"},
 		{"egress", regEgress(), "OpenFlow port of the destination MAC; 0 not known"},
@@ -157,6 +163,8 @@ func Registers() []Register {
 		{"second", regSecond(), "the same bit of the other side"},
 		{"differ", regDiffer(), "1: the two differ"},
 		{"stacked", regStacked(), "1: the frame may have more than one tag of its own, and goes to an attachment by a lane of its own"},
+		{"failover", regGuard(), "the failover group of the frame's VLAN: its lowest VLAN"},
+		{"epoch", regEpoch(), "the epoch of the group's lease that counts, modulo 2^32"},
 	}
 }
 

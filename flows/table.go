@@ -12,6 +12,9 @@ const (
 	TableAdmit    Table = 10 // reserved multicast stops here
 	TableVLAN     Table = 12 // VLAN admission per port; VLAN into reg2; native VLANs lose their tag
 	TableIngress  Table = 14 // VLANs of several trunk ports: remember the source's port (writes TableSources)
+	TableGate     Table = 16 // VLANs of failover groups: the group into reg6
+	TableTerm     Table = 17 // per group: the epoch of its lease that counts into reg7; the lease's own flows
+	TableLease    Table = 18 // group and epoch: this gateway has the lease; the lease's own flows, with a time-out
 	TableSteer    Table = 20 // policy: inspect, bypass or drop
 	TableOffload  Table = 24 // connections over IPv4 whose verdict the switch carries out itself
 	TableOffload6 Table = 25 // the same over IPv6
@@ -44,6 +47,9 @@ func Tables() []TableInfo {
 		{TableAdmit, "admit", "frames to reserved multicast addresses (01:80:c2:00:00:0x) stop here"},
 		{TableVLAN, "vlan", "VLAN admission by port: reg2; the tag of a VLAN that is untagged on some port is taken off"},
 		{TableIngress, "ingress", "VLANs of several trunk ports: learns the source's port into the table sources"},
+		{TableGate, "gate", "VLANs that two gateways serve: the failover group; read on the way in and on the way back"},
+		{TableTerm, "term", "of a failover group: the epoch of the lease that counts"},
+		{TableLease, "lease", "of a failover group and an epoch: this gateway forwards; times out by itself"},
 		{TableSteer, "steer", "inspection policy: inspect, bypass or drop"},
 		{TableOffload, "offload", "what is to be inspected: connections over IPv4 that an engine has bypassed or blocked"},
 		{TableOffload6, "offload6", "the same over IPv6"},

@@ -76,8 +76,9 @@ type App struct {
 	tally       *tally
 	work        *work
 	view        view
-	hostMAC     string // the last that was known
-	seen        stamps // of the files that were read last
+	failover    map[string]FailoverStatus // by group
+	hostMAC     string                    // the last that was known
+	seen        stamps                    // of the files that were read last
 }
 
 // view is what the last look at the switch told.
@@ -103,7 +104,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 		o: o, log: o.Log, cfg: cfg, start: time.Now(), wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), behind: make(chan chan struct{}),
 		joined: make(chan struct{}, 1), begins: make(chan struct{}, 1), runID: rand.Text(),
 		alertLog: journal.New[alertRecord](alertRecords, alertBytes), eventLog: journal.New[Event](eventRecords, eventBytes),
-		tally: newTally(), work: newWork(),
+		tally: newTally(), work: newWork(), failover: map[string]FailoverStatus{},
 	}
 	a.seen = stamps{stamp(o.Watch), ruleStamp(cfg)}
 	a.offloads = newOffloader(cfg.Inspection.Offload.Limit)
@@ -191,6 +192,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.o.Fleet != nil {
 		g.Go(func() error { return a.followFleet(ctx) })
 		g.Go(func() error { return a.shareBlocks(ctx) })
+		g.Go(func() error { return a.leadGroups(ctx) })
 	}
 	g.Go(func() error {
 		return openflow.Run(ctx, openflow.Options{

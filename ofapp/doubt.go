@@ -75,11 +75,14 @@ func (f *foreign) stop() {
 }
 
 // monitored are the tables whose changes the switch is to tell of: all of ours
-// but those into which it learns itself, with every new address of a guest.
+// but those into which it learns itself, with every new address of a guest, and
+// those of leases, which are renewed all the time.
 func monitored() []uint8 {
 	var out []uint8
 	for _, t := range flows.Tables() {
-		if t.Table != flows.TableSources && t.Table != flows.TableMAC {
+		switch t.Table {
+		case flows.TableSources, flows.TableMAC, flows.TableTerm, flows.TableLease:
+		default:
 			out = append(out, uint8(t.Table))
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	eventReload    = "reload"     // of the configuration and the rules
 	eventRepair    = "repair"     // flows that others changed
 	eventSwitch    = "switch"     // the OpenFlow channel
+	eventFailover  = "failover"   // of a group: this gateway forwards its VLANs, or does no more
 	eventDatabase  = "database"   // the connection to ovsdb-server
 )
 

@@ -42,6 +42,11 @@ func gateway(cfg *config.Config, br *ovsdb.Bridge, up map[string]bool) (flows.Ga
 		out.Up = up[at.Name]
 		g.Attachments = append(g.Attachments, out)
 	}
+	for _, x := range cfg.Failover {
+		if x.Pair() {
+			g.Groups = append(g.Groups, flows.FailoverGroup{Name: x.Name, VLANs: x.VLANs})
+		}
+	}
 	for _, l := range cfg.Inspection.Policy {
 		g.Policy = append(g.Policy, policyLine(l))
 	}

@@ -236,6 +236,9 @@ func (d *dumping) take(s openflow.FlowStats) error {
 		Flags: s.Flags, Match: s.Match, Instructions: s.Instructions,
 	}
 	d.counted.take(&f, amount{s.Packets, s.Bytes})
+	if leased(&s, c) {
+		return nil
+	}
 	if c.Offloaded() {
 		if o, ok := d.forms.parse(s); ok {
 			d.offload = append(d.offload, offload.Flow{Offload: o, Since: d.now.Add(-s.Duration)})
@@ -246,6 +249,26 @@ func (d *dumping) take(s openflow.FlowStats) error {
 		d.dispatched.add(c, s.Packets)
 	}
 	return d.put(&f)
+}
+
+// leased tells whether the flow is one of a lease, as this program writes them: it
+// lives for a moment only, and is what nobody compares. Others with such a cookie
+// are somebody else's.
+func leased(s *openflow.FlowStats, c flows.Cookie) bool {
+	if !c.Leased() || s.HardTimeout == 0 || s.IdleTimeout != 0 {
+		return false
+	}
+	of := flows.FailoverGroup{VLANs: []uint16{0}}
+	want, fields := of.Term(0, 0), 1
+	if c.Category() == flows.CatLease {
+		want, fields = of.Lease(0, 0), 2
+	}
+	m, err := openflow.ParseMatch(s.Match)
+	if err != nil || s.Table != uint8(want.Table) || s.Priority != want.Priority || len(m) != fields {
+		return false
+	}
+	_, guard, ok := m.RegValue(int(flows.Reg6))
+	return ok && guard == vidMask
 }
 
 // stale deletes learned flows that no longer lead to a port which carries

@@ -47,6 +47,9 @@ func (s Status) Table() string {
 	if s.Fleet != nil {
 		fmt.Fprintf(w, "fleet\t%s\n", fleetText(s.Fleet))
 	}
+	for _, g := range s.Failover {
+		fmt.Fprintf(w, "failover\t%s\n", g)
+	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)
 	}

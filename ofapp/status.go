@@ -35,7 +35,8 @@ type Status struct {
 	Version     string             `json:"version"`      // of this program
 	LastError   string             `json:"last_error,omitempty"`
 
-	Fleet *fleet.FollowerState `json:"fleet,omitempty"` // of a gateway that follows one
+	Fleet    *fleet.FollowerState `json:"fleet,omitempty"`    // of a gateway that follows one
+	Failover []FailoverStatus     `json:"failover,omitempty"` // its failover groups
 }
 
 // AttachmentStatus is the state of one IPS.
@@ -153,6 +154,7 @@ func (a *App) known() (s Status, own int, conn *openflow.Conn) {
 	s.Converged = s.Connected && v.synced && v.serial == v.inputs && v.bridge == "" && judged && len(leaving) == 0
 	s.MACs = a.tally.macs()
 	s.Fleet = a.fleetState()
+	s.Failover = a.failoverState()
 	return s, v.own, conn
 }
 

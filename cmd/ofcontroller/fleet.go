@@ -38,7 +38,8 @@ in the role of a gateway may not change the configuration.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newFleetSchema(), newFleetCertificate(), newFleetInit(), newFleetApply(), newFleetExport(), newFleetStatus(), newFleetHosts(), newFleetDrain(), newFleetBlock(), newFleetMACs())
+	cmd.AddCommand(newFleetSchema(), newFleetCertificate(), newFleetInit(), newFleetApply(), newFleetExport(), newFleetStatus(), newFleetHosts(), newFleetDrain(), newFleetBlock(), newFleetMACs(),
+		newFleetFailover())
 	for _, c := range cmd.Commands() {
 		if c.Args == nil {
 			c.Args = usageArgs

@@ -96,6 +96,7 @@ type Member struct {
 	armedAt time.Duration // it was begun
 	proved  bool          // since then a write has been acknowledged that waited for the epoch before
 	open    int           // Open was done for this epoch; 0 none
+	openAt  time.Duration // Arm was begun for it
 	shut    bool          // Close was done since the last Open
 	begun   time.Duration // of the step under way
 }
@@ -129,10 +130,11 @@ func (m *Member) wanted() bool {
 
 // Active tells whether the switch was told to forward, at an epoch that had not ended at now.
 func (m *Member) Active(now time.Duration) bool {
-	return m.open != 0 && now < m.armedAt+m.times.Lease
+	return m.open != 0 && now < m.openAt+m.times.Lease
 }
 
-// Next tells the next step. One that is not fit does not take a lease.
+// Next tells the next step. One that is not fit does not take a lease. One that is nobody's yet is taken by the host that is to
+// have it: before there was a group, that one may have forwarded without.
 func (m *Member) Next(now time.Duration, fit bool) Step {
 	s := m.next(now, fit)
 	if s.Kind != Rest {
@@ -151,7 +153,7 @@ func (m *Member) next(now time.Duration, fit bool) Step {
 		return Step{Kind: Close}
 	case !fit:
 		return Step{}
-	case now-m.moved >= m.times.Lapse:
+	case now-m.moved >= m.times.Lapse && (m.row.Epoch > 0 || m.wanted()):
 		return m.afterArm(Step{Kind: Claim, Epoch: m.row.Epoch}, now)
 	case m.wanted() && m.row.Holder == m.peer && !m.asked():
 		return m.afterArm(Step{Kind: Ask, Epoch: m.row.Epoch, Ready: m.row.Ready}, now)
@@ -165,7 +167,7 @@ func (m *Member) asked() bool { return m.proved && m.armed == m.row.Epoch+1 }
 // hold is next for who has the lease.
 func (m *Member) hold(now time.Duration) Step {
 	e := m.row.Epoch
-	switch due := m.armedAt + m.times.Renew - now; {
+	switch due := m.openAt + m.times.Renew - now; {
 	case m.open != e && m.granted(e):
 		return Step{Kind: Open, Epoch: e}
 	case !m.wanted() && m.alive && now-m.aliveAt <= m.times.Lease && m.shut:
@@ -211,7 +213,7 @@ func (m *Member) Done(s Step, now time.Duration) {
 			m.row = after
 		}
 	case Open:
-		m.open, m.shut = s.Epoch, false
+		m.open, m.openAt, m.shut = s.Epoch, m.armedAt, false
 	case Close:
 		m.shutDown()
 	case Rest:

@@ -340,15 +340,17 @@ func (g *gateway) normal(base int, epoch func(*int), since func(at *time.Duratio
 	since(&m.moved, g.now, m.times.Lapse+tick)
 	since(&m.aliveAt, g.now, m.times.Lease+2*tick)
 	since(&m.armedAt, g.now, m.times.Lease+2*tick)
+	since(&m.openAt, g.now, m.times.Lease+2*tick)
 	since(&m.begun, g.now, m.times.Lease+2*tick)
 	if !m.alive {
 		m.aliveAt = 0
 	}
 	if m.armed == 0 {
 		m.proved = false
-		if m.open == 0 {
-			m.armedAt = 0
-		}
+		m.armedAt = 0
+	}
+	if m.open == 0 {
+		m.openAt = 0
 	}
 	if g.step.Kind != Arm {
 		m.begun = 0

@@ -18,10 +18,12 @@ func FullDatabaseModel() (model.ClientDBModel, error) {
 		"Attachment":      &Attachment{},
 		"Block":           &Block{},
 		"Connection":      &Connection{},
+		"Failover_Group":  &FailoverGroup{},
 		"Fleet":           &Fleet{},
 		"Host":            &Host{},
 		"Host_Status":     &HostStatus{},
 		"Layer":           &Layer{},
+		"Lease":           &Lease{},
 		"MAC":             &MAC{},
 		"Policy_Line":     &PolicyLine{},
 		"RBAC_Permission": &RBACPermission{},
@@ -322,6 +324,62 @@ var schema = `{
           "target"
         ]
       ]
+    },
+    "Failover_Group": {
+      "columns": {
+        "hosts": {
+          "type": {
+            "key": {
+              "type": "integer"
+            },
+            "value": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": "unlimited"
+          }
+        },
+        "layer": {
+          "type": "string"
+        },
+        "lease": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": 1
+          }
+        },
+        "name": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": 1
+          }
+        },
+        "position": {
+          "type": "integer"
+        },
+        "vlans": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": "unlimited"
+          }
+        }
+      },
+      "indexes": [
+        [
+          "layer",
+          "position"
+        ]
+      ],
+      "isRoot": true
     },
     "Fleet": {
       "columns": {
@@ -843,6 +901,56 @@ var schema = `{
             "min": 0,
             "max": 1
           }
+        }
+      },
+      "indexes": [
+        [
+          "name"
+        ]
+      ],
+      "isRoot": true
+    },
+    "Lease": {
+      "columns": {
+        "definition": {
+          "type": "string"
+        },
+        "epoch": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0
+            }
+          }
+        },
+        "holder": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 64,
+              "maxLength": 64
+            }
+          }
+        },
+        "name": {
+          "type": "string"
+        },
+        "primary": {
+          "type": "string"
+        },
+        "ready": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0
+            }
+          }
+        },
+        "standby": {
+          "type": "string"
+        },
+        "wanted": {
+          "type": "string"
         }
       },
       "indexes": [

@@ -38,6 +38,7 @@ type explainer struct {
 	pushed  bool // a tag was pushed for a port
 	learns  bool // on the way in, the source's port
 	known   bool // the destination's port is
+	leased  bool // this gateway was found to have the VLAN
 	line    int  // of the policy, that has an on_failure of its own; 0: none
 	carried int  // the port to an IPS that the frame was sent out of, 0 none
 	last    *Rule

@@ -35,7 +35,7 @@ func (e *explainer) missed(r *Rule) {
 		if e.origin != flows.OriginNone { // a frame of the IPS's own is looked up in every VLAN
 			e.step(r, "MAC", "%s is not known in VLAN %d", e.frame.Dst, e.vlan)
 		}
-	case flows.TableSources, flows.TableIngress, flows.TableLearn:
+	case flows.TableSources, flows.TableIngress, flows.TableLearn, flows.TableGate, flows.TableTerm, flows.TableLease:
 	default:
 		e.stop(r, "the table %s has no flow for it: the switch does not hold the gateway's flows", r.Table)
 	}
@@ -99,7 +99,12 @@ func (e *explainer) ours(r *Rule, c flows.Cookie) {
 		e.forward(r, object)
 	case flows.CatDrop:
 		e.drop(r, flows.DropReason(object))
-	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput:
+	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput, flows.CatGate, flows.CatTerm:
+	case flows.CatLease:
+		if e.origin != flows.OriginNone && !e.leased {
+			e.leased = true
+			e.step(r, "failover", "this gateway has VLAN %d", e.vlan)
+		}
 	default:
 		e.step(r, "flow", "%s", meaning(c))
 	}
@@ -225,6 +230,8 @@ func (e *explainer) drop(r *Rule, reason flows.DropReason) {
 		e.stop(r, "a further tag inside: in a VLAN that is untagged on some port, or behind VLAN 0, such frames are refused")
 	case flows.DropSender:
 		e.stop(r, "%s is not known behind %s, and its port_security lets known addresses send only", e.frame.Src, e.in.Name)
+	case flows.DropStandby:
+		e.stop(r, "another gateway has VLAN %d, or none: this one does not have the lease of its failover group", e.vlan)
 	case flows.DropCutTag:
 		e.stop(r, "the frame ends within a tag: filled up on its way it could be taken for one of another VLAN")
 	case flows.DropOutput:

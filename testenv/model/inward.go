@@ -37,6 +37,9 @@ func (g *Gateway) Receive(port uint16, f Frame) Verdict {
 	if t.origin == Trunk && g.several(t.vlan) && !t.Src.Group() {
 		g.Ingress[t.src()] = port
 	}
+	if g.standsBy(t.vlan) {
+		return drop(whyStandby)
+	}
 	action, open := g.policy(t)
 	switch action {
 	case Drop:
@@ -114,6 +117,11 @@ func (g *Gateway) admit(port uint16, f Frame) (transit, string) {
 		t.Tags = nil
 	}
 	return t, ""
+}
+
+// standsBy tells whether another gateway has the VLAN.
+func (g *Gateway) standsBy(vlan uint16) bool {
+	return slices.ContainsFunc(g.Groups, func(x Group) bool { return !x.Held && slices.Contains(x.VLANs, vlan) })
 }
 
 // carried tells whether a frame of the VLAN can go anywhere but to the uplink.

@@ -114,6 +114,7 @@ type Config struct {
 	Open        bool    // on_failure: open
 	EastWest    bool
 	Policy      []PolicyLine
+	Groups      []Group
 	Offloads    []Offload
 }
 
@@ -190,6 +191,12 @@ type Offload struct {
 	Proto uint8
 	Ends  [2]netip.AddrPort
 	Block bool
+}
+
+// Group is a set of VLANs that two gateways serve, one at a time.
+type Group struct {
+	VLANs []uint16
+	Held  bool // by this one
 }
 
 // Address is a MAC address in a VLAN.

@@ -46,6 +46,9 @@ func (g *Gateway) back(leg Leg, f Frame) Verdict {
 	default:
 		t.ingress = g.Ingress[t.src()]
 	}
+	if g.standsBy(t.vlan) {
+		return drop(whyStandbyBack)
+	}
 	return g.forward(t)
 }
 
@@ -63,6 +66,9 @@ func (g *Gateway) own(t transit) Verdict {
 	for _, v := range vlans {
 		if port, ok := g.where(Address{v, t.Dst}); ok {
 			t.vlan = v
+			if g.standsBy(v) {
+				return drop(whyStandbyBack)
+			}
 			return g.to(t, whyOwnKnown, port)
 		}
 	}

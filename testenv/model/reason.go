@@ -12,6 +12,8 @@ const (
 	whyHopping           = "tag behind the tag of a native VLAN"
 	whyCutTag            = "ends within a tag"
 	whySender            = "source not known on a port with port security"
+	whyStandby           = "another gateway has the VLAN"
+	whyStandbyBack       = "another gateway has the VLAN, for a frame from the IPS"
 	whyPolicyDrop        = "policy: drop"
 	whyBlocked           = "offload: blocked connection"
 	whyInspected         = "inspect"
@@ -47,6 +49,8 @@ func Reasons() []string {
 		whyHopping,
 		whyCutTag,
 		whySender,
+		whyStandby,
+		whyStandbyBack,
 		whyPolicyDrop,
 		whyBlocked,
 		whyInspected,

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+import "slices"
+
+// FailoverGroup is a set of VLANs that two gateways serve, one at a time: the one that has the group's lease. Which epoch of
+// the lease counts, and until when, is told by flows that are no part of what Build gives: see Term and Lease.
+type FailoverGroup struct {
+	Name  string
+	VLANs []uint16 // each in one group only
+}
+
+// ID tells the groups of a gateway apart: the lowest VLAN.
+func (g FailoverGroup) ID() uint16 { return slices.Min(g.VLANs) }
+
+const priorityLease = 100
+
+// Term says that an epoch of the group's lease counts. It replaces the one before. It goes by itself, too, some time after
+// the lease.
+func (g FailoverGroup) Term(epoch int, seconds uint16) Flow {
+	return Flow{
+		Table: TableTerm, Priority: priorityLease, Cookie: NewCookie(CatTerm, uint32(epoch)), HardTimeout: seconds,
+		Match:   Match{Regs: regs(regGuard().equals(uint32(g.ID())))},
+		Actions: []Action{Load{uint64(uint32(epoch)), regEpoch()}}, Goto: TableLease,
+	}
+}
+
+// Lease says that this gateway forwards the group's frames while the epoch counts, for so many seconds at most.
+func (g FailoverGroup) Lease(epoch int, seconds uint16) Flow {
+	return Flow{
+		Table: TableLease, Priority: priorityLease, Cookie: NewCookie(CatLease, uint32(epoch)), HardTimeout: seconds,
+		Match:   Match{Regs: regs(regGuard().equals(uint32(g.ID())), regEpoch().equals(uint32(epoch)))},
+		Actions: []Action{Load{1, regLeased()}},
+	}
+}
+
+// guards tells whether the VLAN is of a group.
+func (s *survey) guards(id uint16) bool {
+	return slices.ContainsFunc(s.Groups, func(g FailoverGroup) bool { return slices.Contains(g.VLANs, id) })
+}
+
+// guarded is the action that looks whether this gateway has the frame's VLAN, where any VLAN may be another's.
+func (b *builder) guarded() []Action {
+	if len(b.Groups) == 0 {
+		return nil
+	}
+	return []Action{Resubmit{TableGate}}
+}
+
+// gate stops frames of VLANs that another gateway has: on the way in, so that no IPS sees them, and once more where they are
+// forwarded, since the lease may have ended while they were in the IPS.
+func (b *builder) gate() {
+	for _, g := range b.Groups {
+		for _, id := range g.VLANs {
+			vlan := regVLAN().equals(uint32(id))
+			b.add(Flow{
+				Table: TableGate, Priority: 100, Cookie: NewCookie(CatGate, uint32(id)), Match: Match{Regs: regs(vlan)},
+				Actions: []Action{Load{uint64(g.ID()), regGuard()}}, Goto: TableTerm,
+			})
+			stop := func(t Table, priority uint16, more ...RegMatch) {
+				b.add(Flow{
+					Table: t, Priority: priority, Cookie: dropCookie(DropStandby),
+					Match: Match{Regs: regs(append(more, vlan, regLeased().equals(0))...)},
+				})
+			}
+			stop(TableSteer, policyTop+1)
+			stop(TableForward, prioGuard)
+			stop(TableOutput, prioGuard, regOrigin().equals(uint32(OriginNone)))
+		}
+	}
+}

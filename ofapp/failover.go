@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ofapp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"ofcontroller/config"
+	"ofcontroller/fleet"
+	"ofcontroller/fleet/lease"
+	"ofcontroller/flows"
+	"ofcontroller/openflow"
+)
+
+// FailoverStatus tells who has the VLANs of a failover group.
+type FailoverStatus struct {
+	Group  string   `json:"group"`
+	VLANs  []uint16 `json:"vlans"`
+	Active bool     `json:"active"` // this gateway forwards them
+	Holder string   `json:"holder"` // that has the lease, or had it last, as far as is known here; "" none
+	Epoch  int      `json:"epoch"`
+}
+
+// Pauses of the work on leases.
+const (
+	groupsPause = 100 * time.Millisecond // between two looks at whether the groups are still the same
+	leasePause  = 20 * time.Millisecond  // after a step that failed
+	nudgePause  = time.Millisecond       // between two changes that have the switch revalidate
+)
+
+// leadGroups has a part in each failover group of the configuration, until ctx ends, which leaves the flows of leases to their
+// time-outs.
+func (a *App) leadGroups(ctx context.Context) error {
+	type part struct {
+		cancel context.CancelFunc
+		done   chan struct{}
+	}
+	parts := map[string]part{}
+	stop := func(key string) {
+		parts[key].cancel()
+		<-parts[key].done
+		delete(parts, key)
+	}
+	defer func() {
+		for key := range parts {
+			stop(key)
+		}
+	}()
+	tick := time.NewTicker(groupsPause)
+	defer tick.Stop()
+	for {
+		cfg := a.config()
+		want := map[string]config.FailoverGroup{}
+		for _, g := range cfg.Failover {
+			if g.Pair() {
+				want[g.Name+": "+fleet.Definition(g)] = g
+			}
+		}
+		for key := range parts {
+			if _, ok := want[key]; !ok {
+				stop(key)
+			}
+		}
+		for key, g := range want {
+			if _, ok := parts[key]; !ok {
+				inner, cancel := context.WithCancel(ctx)
+				p := part{cancel, make(chan struct{})}
+				parts[key] = p
+				go func() {
+					defer close(p.done)
+					newFailover(a, g, cfg.Fleet.Name).run(inner)
+				}()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// failover is this gateway's part in one group. One goroutine has it.
+type failover struct {
+	a      *App
+	group  config.FailoverGroup
+	flows  flows.FailoverGroup
+	member lease.Member
+	seen   int // serial of the row that was looked at last
+	last   FailoverStatus
+}
+
+func newFailover(a *App, g config.FailoverGroup, self string) *failover {
+	peer := g.Hosts[0]
+	if peer == self {
+		peer = g.Hosts[1]
+	}
+	return &failover{
+		a: a, group: g, flows: flows.FailoverGroup{Name: g.Name, VLANs: g.VLANs},
+		member: lease.NewMember(self, peer, g.Hosts[0] == self, lease.TimesOf(g.Lease)),
+	}
+}
+
+// now is the time of the monotonic clock.
+func (f *failover) now() time.Duration { return time.Since(f.a.start) }
+
+func (f *failover) run(ctx context.Context) {
+	defer f.a.setFailover(f.group.Name, nil)
+	for ctx.Err() == nil {
+		told := f.a.o.Fleet.Follower.Leased()
+		row := f.look()
+		s := f.member.Next(f.now(), f.fit())
+		f.tell(row)
+		if s.Kind == lease.Rest {
+			f.rest(ctx, s.After, told)
+			continue
+		}
+		err := f.carryOut(ctx, s)
+		if err == nil {
+			f.member.Done(s, f.now())
+			continue
+		}
+		f.member.Failed(s)
+		f.a.log.WithError(err).WithField("group", f.group.Name).Debug("a step of a lease failed")
+		f.rest(ctx, leasePause, nil)
+	}
+}
+
+// rest waits for what was told, or so long; a gateway that is not fit now may be, a little later.
+func (f *failover) rest(ctx context.Context, after time.Duration, told <-chan struct{}) {
+	if after <= 0 || after > groupsPause {
+		after = groupsPause
+	}
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-told:
+	case <-timer.C:
+	}
+}
+
+// look takes in the row, if it is news.
+func (f *failover) look() fleet.Lease {
+	row, ok := f.a.o.Fleet.Follower.Leases()[f.group.Name]
+	switch {
+	case !ok || row.Definition != fleet.Definition(f.group):
+		f.member.Lost()
+		f.seen = 0
+	case row.Serial != f.seen:
+		f.member.Look(row.Row, f.now())
+		f.seen = row.Serial
+	}
+	return row
+}
+
+// fit tells whether this gateway can forward: its switch holds what it should.
+func (f *failover) fit() bool {
+	f.a.mu.Lock()
+	defer f.a.mu.Unlock()
+	return f.a.conn != nil && f.a.view.synced && f.a.view.bridge == ""
+}
+
+// carryOut carries a step out. After an error the outcome is unknown.
+func (f *failover) carryOut(ctx context.Context, s lease.Step) error {
+	limit := f.group.Lease / 2
+	if s.Writes() {
+		return f.a.o.Fleet.Follower.WriteLease(ctx, f.group, s, limit)
+	}
+	f.a.mu.Lock()
+	conn := f.a.conn
+	f.a.mu.Unlock()
+	if conn == nil {
+		return errNoSwitch
+	}
+	mods, err := f.mods(s)
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := conn.Bundle(limited, mods); err != nil {
+		return err
+	}
+	switch s.Kind {
+	case lease.Close:
+		return f.settle(ctx, conn)
+	case lease.Open:
+		if !f.last.Active {
+			f.announce(limited, conn)
+		}
+	}
+	return nil
+}
+
+// mods are the messages of a step at the switch.
+func (f *failover) mods(s lease.Step) ([]openflow.Mod, error) {
+	seconds := seconds(f.group.Lease)
+	guard := openflow.Match{openflow.Reg(int(flows.Reg6), uint32(f.flows.ID()), 0xfff)}
+	remove := func(t flows.Table, cookie, mask uint64) openflow.Mod {
+		return openflow.FlowMod{Command: openflow.FlowDelete, Table: uint8(t), Cookie: cookie, CookieMask: mask, Match: guard}
+	}
+	switch s.Kind {
+	case lease.Arm:
+		var mods []openflow.Mod
+		for _, epoch := range []int{s.Epoch, s.Epoch + 1} {
+			mods = append(mods, remove(flows.TableTerm, uint64(f.flows.Term(epoch, 0).Cookie), ^uint64(0)))
+			add, err := encoded(f.flows.Lease(epoch, seconds))
+			if err != nil {
+				return nil, err
+			}
+			mods = append(mods, add)
+		}
+		return mods, nil
+	case lease.Open:
+		add, err := encoded(f.flows.Term(s.Epoch, 2*seconds))
+		return []openflow.Mod{add}, err
+	case lease.Close:
+		return []openflow.Mod{remove(flows.TableTerm, 0, 0), remove(flows.TableLease, 0, 0)}, nil
+	}
+	return nil, fmt.Errorf("no step at the switch: %+v", s)
+}
+
+// encoded is the message that adds a flow.
+func encoded(f flows.Flow) (openflow.Mod, error) {
+	mod, err := newEncoder().encode(&f)
+	return mod, err
+}
+
+// settle waits until the datapath does not forward by flows that are gone: until two passes of the revalidators have ended,
+// of which the second has begun after the flows were changed. Each change of flows has the switch make one at once, so
+// changes that decide nothing are made meanwhile (ovs-vswitchd(8), "revalidator/wait"). Where the switch cannot be asked, the
+// time is waited within which it makes them anyway.
+func (f *failover) settle(ctx context.Context, conn *openflow.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, lease.Guard)
+	defer cancel()
+	nudge, err := encoded(f.flows.Lease(0, 1)) // no epoch is 0
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		passed := make(chan error, 1)
+		go func() {
+			_, err := f.a.askSwitch(ctx, "revalidator/wait")
+			passed <- err
+		}()
+		for waiting := true; waiting; {
+			if err := conn.Bundle(ctx, []openflow.Mod{nudge}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			select {
+			case err := <-passed:
+				if err != nil {
+					<-ctx.Done()
+					return nil
+				}
+				waiting = false
+			case <-time.After(nudgePause):
+			}
+		}
+	}
+	return nil
+}
+
+// tell keeps who has the group for status, and makes an event of a change.
+func (f *failover) tell(row fleet.Lease) {
+	now := FailoverStatus{Group: f.group.Name, VLANs: f.group.VLANs, Active: f.member.Active(f.now()), Holder: row.Holder, Epoch: row.Epoch}
+	if now.Active != f.last.Active {
+		text := map[bool]string{true: "this gateway forwards its VLANs", false: "this gateway does not forward its VLANs"}[now.Active]
+		f.a.happened(eventFailover, f.group.Name, text, map[string]string{"holder": now.Holder})
+		f.a.log.WithField("group", f.group.Name).WithField("holder", now.Holder).WithField("epoch", now.Epoch).Info("failover: " + text)
+	}
+	f.last = now
+	f.a.setFailover(f.group.Name, &now)
+}
+
+// String tells a person.
+func (s FailoverStatus) String() string {
+	text := fmt.Sprintf("%s: stands by", s.Group)
+	if s.Active {
+		text = fmt.Sprintf("%s: active", s.Group)
+	}
+	return fmt.Sprintf("%s, VLANs %v, the lease's holder is %s", text, s.VLANs, cmp.Or(s.Holder, "not known"))
+}
+
+// failoverState lists the failover groups.
+func (a *App) failoverState() []FailoverStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.SortedFunc(maps.Values(a.failover), func(x, y FailoverStatus) int { return cmp.Compare(x.Group, y.Group) })
+}
+
+func (a *App) setFailover(group string, s *FailoverStatus) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s == nil {
+		delete(a.failover, group)
+		return
+	}
+	a.failover[group] = *s
+}
