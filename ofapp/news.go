@@ -127,6 +127,9 @@ const toldFlows = 5
 func (a *App) tellRepair(w *wantedTable, c change) {
 	found := differences(w, c)
 	text := fmt.Sprintf("flows put right: %d were missing, %d too many, %d differed", len(c.added), len(c.removed), len(c.changed))
+	if c.groups > 0 {
+		text += fmt.Sprintf("; %d groups were others", c.groups)
+	}
 	shown := strings.Join(found[:min(len(found), toldFlows)], "\n")
 	if n := len(found) - toldFlows; n > 0 {
 		shown += fmt.Sprintf("\nand %d more", n)

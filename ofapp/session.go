@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,6 +46,11 @@ const (
 	auditPause  = 1500 * time.Millisecond
 	auditFactor = 20
 )
+
+// groupPause is the rest between two looks at the groups, where there are any.
+// OpenFlow 1.3 has no way to be told of changes, and other buckets can lead frames
+// past the IPS; unlike the flows, the groups are few.
+const groupPause = 200 * time.Millisecond
 
 // follow keeps the switch's flows at what is wanted.
 func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
@@ -106,6 +112,8 @@ func (s *syncer) look(ctx context.Context) error {
 func (s *syncer) loop(ctx context.Context) error {
 	audit := time.NewTimer(auditPause)
 	defer audit.Stop()
+	groups := time.NewTicker(groupPause)
+	defer groups.Stop()
 	for {
 		again, err := s.sync(ctx)
 		if err != nil {
@@ -114,13 +122,26 @@ func (s *syncer) loop(ctx context.Context) error {
 		if again > 0 {
 			audit.Reset(again)
 		}
+		if err := s.news(ctx, audit, groups.C); err != nil {
+			return err
+		}
+	}
+}
+
+// news waits until there may be something to do, and looks at what the switch
+// holds where that is what may be different.
+func (s *syncer) news(ctx context.Context, audit *time.Timer, groups <-chan time.Time) error {
+	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-s.a.wake:
 			s.quiet = false
+			return nil
 		case <-s.a.doubt:
-			if err := s.look(ctx); err != nil {
+			return s.look(ctx)
+		case <-groups:
+			if changed, err := s.groupsChanged(ctx); changed || err != nil {
 				return err
 			}
 		case <-audit.C:
@@ -130,8 +151,24 @@ func (s *syncer) loop(ctx context.Context) error {
 				return err
 			}
 			audit.Reset(max(auditPause, auditFactor*time.Since(began)))
+			return nil
 		}
 	}
+}
+
+// groupsChanged reads the groups alone, where there should be any, and tells
+// whether they are others than before.
+func (s *syncer) groupsChanged(ctx context.Context) (bool, error) {
+	if len(s.held.groups) == 0 {
+		return false, nil
+	}
+	now, err := dumpGroups(ctx, s.conn)
+	if err != nil {
+		return false, err
+	}
+	changed := !maps.Equal(s.held.groups, now)
+	s.held.groups = now
+	return changed, nil
 }
 
 // refusedPause is the rest after the switch refused a bundle.
@@ -275,9 +312,12 @@ func (s *syncer) apply(ctx context.Context, c change, w *wantedTable) error {
 	}
 	log := s.a.log.WithField("added", len(c.added)).WithField("changed", len(c.changed)).
 		WithField("removed", len(c.removed)).WithField("took", time.Since(began).Round(time.Microsecond))
+	if c.groups > 0 {
+		log = log.WithField("groups", c.groups)
+	}
 	s.a.mu.Lock()
 	s.a.view.syncs++
-	touched := c.touched()
+	touched := c.touched() + c.groups
 	repair := s.quiet && touched > 0
 	if repair {
 		s.a.view.repairs += uint64(touched)

@@ -195,6 +195,7 @@ type change struct {
 	mods           []openflow.Mod
 	added, changed []int // places in the wanted table
 	removed        []openflow.EncodedFlow
+	groups         int // added, changed and removed
 }
 
 func (c change) empty() bool { return len(c.mods) == 0 }
@@ -237,7 +238,7 @@ func diff(h *held, w *wantedTable) change {
 	}
 	c.removed = mods[:gone]
 	before, after := diffGroups(h.groups, w.groups)
-	c.mods = before
+	c.mods, c.groups = before, len(before)+len(after)
 	for i := range mods {
 		c.mods = append(c.mods, &mods[i])
 	}
