@@ -63,7 +63,7 @@ func (b *bed) sayAgain(t *testing.T, messages [][]byte) {
 	if len(messages) < 4 {
 		t.Fatalf("%d messages: no whole change", len(messages))
 	}
-	c, err := net.Dial("unix", b.relay.mgmt)
+	c, err := net.Dial("unix", b.relay.to)
 	must(t, err)
 	defer c.Close()
 	must(t, c.SetDeadline(time.Now().Add(converge)))

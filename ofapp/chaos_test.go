@@ -19,6 +19,9 @@ import (
 
 var writeTable = flag.Bool("chaos.table", false, "write the table of faults into docs/reliability.md")
 
+// chaosMetrics is in the switch's own network namespace.
+const chaosMetrics = "127.0.0.1:9111"
+
 // chaosConfig has the bridge made by the controller, so that it is mended when
 // somebody takes a part of it away.
 const chaosConfig = `
@@ -27,6 +30,7 @@ trunks:
   - {port: trunk0, vlans: [20, 40]}
   - {port: trunk1, vlans: [10, 30], native_vlan: 30}
   - {port: trunk2, vlans: [10, 40]}
+metrics: ` + chaosMetrics + `
 inspection:
   probe: {interval: PROBE, timeout: TIMEOUT, down_after: DOWN, up_after: 2, hold_down: 0s}
 `
@@ -43,6 +47,7 @@ type fault struct {
 // mended: somebody with the right to do so asks it to.
 var opening = map[string]bool{
 	"fail_mode standalone": true, "a flow behind the policy that forwards all added": true, "flows at the entrance changed to forward all": true,
+	"buckets of groups changed to lead past the IPS": true,
 }
 
 // TestFaultTable hurts the gateway in every way it knows while frames are sent.
@@ -72,12 +77,10 @@ func TestFaultTable(t *testing.T) {
 			if text, err := b.ctl.CLI("flows", "--live"); err != nil || text != "" {
 				t.Errorf("flows are not as wanted: %v %s", err, text)
 			}
-			rows = append(rows, []string{
-				f.name, fmt.Sprint(y.sent), fmt.Sprint(y.lost), fmt.Sprint(y.leaked), fmt.Sprint(y.doubled),
-				y.outage.Round(time.Millisecond).String(),
-			})
+			rows = append(rows, row(f.name, y))
 		})
 	}
+	rows = append(rows, suricataRows(t)...)
 	if *writeTable {
 		table := docs.Table([]string{"fault", "sent", "lost", "leaked", "doubled", "outage"}, rows)
 		if err := docs.Section(filepath.Join("..", "docs", "reliability.md"), "faults", table, true); err != nil {
@@ -96,7 +99,11 @@ func (b *bed) chaosYAML(more string) string {
 	if b.relay != nil {
 		more += "openflow: " + b.relay.endpoint + "\n"
 	}
-	return strings.Replace(b.yaml(c), "{name: br0}", "{name: br0, create: true, datapath_type: "+b.env.Datapath()+"}", 1) + more
+	text := b.yaml(c)
+	if b.dbRelay != nil {
+		text = strings.Replace(text, "${DB}", b.dbRelay.endpoint, 1)
+	}
+	return strings.Replace(text, "{name: br0}", "{name: br0, create: true, datapath_type: "+b.env.Datapath()+"}", 1) + more
 }
 
 // afresh starts a controller in place of one that has ended.
@@ -111,8 +118,10 @@ func faults() []fault {
 	all = append(all, changeFaults()...)
 	all = append(all, cutFaults()...)
 	all = append(all, ipsFaults()...)
+	all = append(all, attachmentFaults()...)
 	all = append(all, strangerFaults()...)
 	all = append(all, loadFaults()...)
+	all = append(all, hostileFaults()...)
 	return append(all, switchFaults()...)
 }
 

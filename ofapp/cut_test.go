@@ -19,10 +19,11 @@ import (
 
 // relay stands between the controller and the switch, and does something to them
 // before a message of a change, or behind the last one. It keeps the messages of
-// the last change.
+// the last change. A raw one stands before the database and knows no messages.
 type relay struct {
 	endpoint string
-	mgmt     string
+	to       string // path of the socket that it leads to
+	raw      bool   // hands on bytes, and not whole messages
 
 	mu     sync.Mutex
 	armed  *cut
@@ -30,6 +31,10 @@ type relay struct {
 	twice  bool // what the switch says unasked is told twice
 
 	dumps atomic.Int64 // requests for flows
+
+	peer     func(net.Conn)    // answers in the switch's place; nil: the switch does
+	met      chan struct{}     // closed when it has
+	standing map[net.Conn]bool // of the controller, to the switch
 }
 
 // cut is what is done at one step of a change. The messages of a change are
@@ -68,13 +73,20 @@ func controlOf(m []byte) int {
 	return int(binary.BigEndian.Uint16(m[20:]))
 }
 
-// newRelay has the bed's controller speak to the switch through a relay.
+// newRelay has the bed's controller speak to the switch and to the database
+// through relays.
 func (b *bed) newRelay() {
 	b.t.Helper()
-	path := filepath.Join(b.env.Dir(), "relay.mgmt")
+	b.relay = b.startRelay("relay.mgmt", &relay{to: filepath.Join(b.env.Dir(), "br0.mgmt")})
+	b.dbRelay = b.startRelay("relay.db", &relay{to: strings.TrimPrefix(b.env.DB(), "unix:"), raw: true})
+}
+
+func (b *bed) startRelay(name string, r *relay) *relay {
+	b.t.Helper()
+	path := filepath.Join(b.env.Dir(), name)
 	l, err := net.Listen("unix", path)
 	must(b.home, err)
-	r := &relay{endpoint: "unix:" + path, mgmt: filepath.Join(b.env.Dir(), "br0.mgmt")}
+	r.endpoint = "unix:" + path
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -90,17 +102,31 @@ func (b *bed) newRelay() {
 		b.ctl.Kill()
 		all.Wait()
 	})
-	b.relay = r
+	return r
 }
 
 func (r *relay) serve(c net.Conn) {
 	defer c.Close()
-	s, err := net.Dial("unix", r.mgmt)
+	if r.posed(c) {
+		return
+	}
+	defer r.left(c)
+	s, err := net.Dial("unix", r.to)
 	if err != nil {
 		return // the controller tries again
 	}
 	defer s.Close()
 	var back sync.WaitGroup
+	if r.raw {
+		back.Go(func() {
+			_, _ = io.Copy(c, s)
+			_ = c.Close()
+		})
+		_, _ = io.Copy(s, c)
+		_ = s.Close()
+		back.Wait()
+		return
+	}
 	back.Go(func() {
 		forward(s, c, func([]byte) bool { return true }, func(m []byte) bool { return r.again(c, m) }) // ends with either connection
 		_ = c.Close()

@@ -100,6 +100,7 @@ func TestGoldenInit(t *testing.T) {
 	writeFile(t, rules, "# none\n")
 	b.ctl = b.env.Controller(t, strings.Replace(text, "/etc/ofcontroller/rules/local.rules", rules, 1)+"control: ${CONTROL}\n")
 	b.ctl.WaitConverged(t, converge)
+	b.waitState(t, "up")
 	b.ports = ports
 	plain := udp(guest0, peer, 60)
 	for _, c := range []struct {

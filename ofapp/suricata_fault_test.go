@@ -57,6 +57,7 @@ const (
 type faultBed struct {
 	*bed
 	policy, rules, dir string
+	yaml               string
 
 	mu      sync.Mutex
 	sent    []time.Time // by number
@@ -80,8 +81,9 @@ func newFaultBed(t *testing.T, policy string) *faultBed {
 			t.Error(err)
 		}
 	})
-	b.ctl = b.env.Controller(t, strings.NewReplacer("POLICY", policy, "RULES", b.rules,
-		"PERIOD", testenv.Scaled(probePeriod).String(), "TIMEOUT", testenv.Scaled(probeTimeout).String()).Replace(faultConfig))
+	b.yaml = strings.NewReplacer("POLICY", policy, "RULES", b.rules,
+		"PERIOD", testenv.Scaled(probePeriod).String(), "TIMEOUT", testenv.Scaled(probeTimeout).String()).Replace(faultConfig)
+	b.ctl = b.env.Controller(t, b.yaml)
 	t.Cleanup(func() { b.endSuricata() })
 	b.ctl.WaitConverged(t, converge)
 	b.waitState(t, "up")
