@@ -49,8 +49,7 @@ func newRosterBed(t *testing.T, attachments ...string) *rosterBed {
 	return r
 }
 
-// text is the configuration. Nothing fails here: that a busy machine loses probes
-// for more than a second is not to take an attachment down.
+// text is the configuration.
 func (r *rosterBed) text(attachments []string) string {
 	return `
 ovsdb: ${DB}
@@ -59,7 +58,7 @@ bridge: {name: br0}
 uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 10, 20, 40]}, {port: trunk1, vlans: [30], native_vlan: 30}]
 inspection:
-  probe: {interval: ` + testenv.Scaled(50*time.Millisecond).String() + `, timeout: ` + testenv.Scaled(400*time.Millisecond).String() + `, down_after: 30, up_after: 2}
+  probe: {interval: ` + testenv.Scaled(50*time.Millisecond).String() + `, timeout: ` + testenv.Scaled(400*time.Millisecond).String() + `, down_after: 3, up_after: 2}
   attachments:
     - ` + strings.ReplaceAll(strings.Join(attachments, "\n    - "), "RULES", r.rules) + "\n"
 }
