@@ -46,8 +46,8 @@ const (
 	CatBlock                         // offloaded: a connection that is dropped
 	CatSender                        // a source that may send on its port
 	CatGate                          // a VLAN of a failover group
-	CatTerm                          // of a lease: the epoch that counts
-	CatLease                         // of a lease: forwards at an epoch
+	CatTerm                          // of a lease: the token that counts
+	CatLease                         // of a lease: forwards while the token counts
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -86,8 +86,8 @@ func Categories() []CategoryInfo {
 		{CatBlock, "block", "offloaded: a connection that an engine drops", "SID of the rule, 0 not known"},
 		{CatSender, "sender", "a source that may send on a port with port_security", "OpenFlow port"},
 		{CatGate, "gate", "a VLAN of a failover group", "VLAN"},
-		{CatTerm, "term", "of a failover group: the epoch of the lease that counts", "the epoch's lower 32 bits"},
-		{CatLease, "lease", "of a failover group: this gateway forwards at an epoch of the lease", "the epoch's lower 32 bits"},
+		{CatTerm, "term", "of a failover group: the token of the lease that counts", "the token"},
+		{CatLease, "lease", "of a failover group: this gateway forwards while the token counts", "the token"},
 	}
 }
 

@@ -4,8 +4,8 @@ package flows
 
 import "slices"
 
-// FailoverGroup is a set of VLANs that two gateways serve, one at a time: the one that has the group's lease. Which epoch of
-// the lease counts, and until when, is told by flows that are no part of what Build gives: see Term and Lease.
+// FailoverGroup is a set of VLANs that two gateways serve, one at a time: the one that has the group's lease. Whether
+// this one has it, and until when, is told by flows that are no part of what Build gives: see Term and Lease.
 type FailoverGroup struct {
 	Name  string
 	VLANs []uint16 // each in one group only
@@ -16,21 +16,20 @@ func (g FailoverGroup) ID() uint16 { return slices.Min(g.VLANs) }
 
 const priorityLease = 100
 
-// Term says that an epoch of the group's lease counts. It replaces the one before. It goes by itself, too, some time after
-// the lease.
-func (g FailoverGroup) Term(epoch int, seconds uint16) Flow {
+// Term says which token counts. It replaces the one before. It goes by itself, too, some time after the lease.
+func (g FailoverGroup) Term(token uint32, seconds uint16) Flow {
 	return Flow{
-		Table: TableTerm, Priority: priorityLease, Cookie: NewCookie(CatTerm, uint32(epoch)), HardTimeout: seconds,
+		Table: TableTerm, Priority: priorityLease, Cookie: NewCookie(CatTerm, token), HardTimeout: seconds,
 		Match:   Match{Regs: regs(regGuard().equals(uint32(g.ID())))},
-		Actions: []Action{Load{uint64(uint32(epoch)), regEpoch()}}, Goto: TableLease,
+		Actions: []Action{Load{uint64(token), regToken()}}, Goto: TableLease,
 	}
 }
 
-// Lease says that this gateway forwards the group's frames while the epoch counts, for so many seconds at most.
-func (g FailoverGroup) Lease(epoch int, seconds uint16) Flow {
+// Lease says that this gateway forwards the group's frames while the token counts, for so many seconds at most.
+func (g FailoverGroup) Lease(token uint32, seconds uint16) Flow {
 	return Flow{
-		Table: TableLease, Priority: priorityLease, Cookie: NewCookie(CatLease, uint32(epoch)), HardTimeout: seconds,
-		Match:   Match{Regs: regs(regGuard().equals(uint32(g.ID())), regEpoch().equals(uint32(epoch)))},
+		Table: TableLease, Priority: priorityLease, Cookie: NewCookie(CatLease, token), HardTimeout: seconds,
+		Match:   Match{Regs: regs(regGuard().equals(uint32(g.ID())), regToken().equals(token))},
 		Actions: []Action{Load{1, regLeased()}},
 	}
 }

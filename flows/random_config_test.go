@@ -57,12 +57,12 @@ func (r random) groups(c model.Config) (out []model.Group) {
 func leases(c model.Config) (out []flows.Flow) {
 	const seconds = 600
 	for i, g := range gateway(c).Groups {
-		epoch := 1000 + i // others have others
+		token := 1000 + uint32(i) // others have others
 		switch {
 		case c.Groups[i].Held:
-			out = append(out, g.Term(epoch, seconds), g.Lease(epoch, seconds), g.Lease(epoch+1, seconds))
+			out = append(out, g.Term(token, seconds), g.Lease(token, seconds), g.Lease(token+1, seconds))
 		case i%2 == 0:
-			out = append(out, g.Term(epoch, seconds), g.Lease(epoch+1, seconds))
+			out = append(out, g.Term(token, seconds), g.Lease(token+1, seconds))
 		}
 	}
 	return out

@@ -139,7 +139,7 @@ func regSecond() Range  { return Range{Reg5, 9, 1} }
 func regDiffer() Range  { return Range{Reg5, 10, 1} }
 func regStacked() Range { return Range{Reg5, 11, 1} }
 func regGuard() Range   { return Range{Reg6, 0, 12} }
-func regEpoch() Range   { return Range{Reg7, 0, 32} }
+func regToken() Range   { return Range{Reg7, 0, 32} }
 func tciVID() Range     { return Range{VLANTCI, 0, 12} }
 func inPortAll() Range  { return Range{InPort, 0, 16} }
 func ethSrcAll() Range  { return Range{EthSrc, 0, 48} }
@@ -164,7 +164,7 @@ func Registers() []Register {
 		{"differ", regDiffer(), "1: the two differ"},
 		{"stacked", regStacked(), "1: the frame may have more than one tag of its own, and goes to an attachment by a lane of its own"},
 		{"failover", regGuard(), "the failover group of the frame's VLAN: its lowest VLAN"},
-		{"epoch", regEpoch(), "the epoch of the group's lease that counts, modulo 2^32"},
+		{"token", regToken(), "the token of the group's lease that counts"},
 	}
 }
 

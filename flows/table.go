@@ -13,8 +13,8 @@ const (
 	TableVLAN     Table = 12 // VLAN admission per port; VLAN into reg2; native VLANs lose their tag
 	TableIngress  Table = 14 // VLANs of several trunk ports: remember the source's port (writes TableSources)
 	TableGate     Table = 16 // VLANs of failover groups: the group into reg6
-	TableTerm     Table = 17 // per group: the epoch of its lease that counts into reg7; the lease's own flows
-	TableLease    Table = 18 // group and epoch: this gateway has the lease; the lease's own flows, with a time-out
+	TableTerm     Table = 17 // per group: the token that counts into reg7; the lease's own flows
+	TableLease    Table = 18 // group and token: this gateway has the lease; the lease's own flows, with a time-out
 	TableSteer    Table = 20 // policy: inspect, bypass or drop
 	TableOffload  Table = 24 // connections over IPv4 whose verdict the switch carries out itself
 	TableOffload6 Table = 25 // the same over IPv6
@@ -48,8 +48,8 @@ func Tables() []TableInfo {
 		{TableVLAN, "vlan", "VLAN admission by port: reg2; the tag of a VLAN that is untagged on some port is taken off"},
 		{TableIngress, "ingress", "VLANs of several trunk ports: learns the source's port into the table sources"},
 		{TableGate, "gate", "VLANs that two gateways serve: the failover group; read on the way in and on the way back"},
-		{TableTerm, "term", "of a failover group: the epoch of the lease that counts"},
-		{TableLease, "lease", "of a failover group and an epoch: this gateway forwards; times out by itself"},
+		{TableTerm, "term", "of a failover group: the token of the lease that counts"},
+		{TableLease, "lease", "of a failover group and a token: this gateway forwards; times out by itself"},
 		{TableSteer, "steer", "inspection policy: inspect, bypass or drop"},
 		{TableOffload, "offload", "what is to be inspected: connections over IPv4 that an engine has bypassed or blocked"},
 		{TableOffload6, "offload6", "the same over IPv6"},

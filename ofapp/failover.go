@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func newFailover(a *App, g config.FailoverGroup, self string) *failover {
 	}
 	return &failover{
 		a: a, group: g, flows: flows.FailoverGroup{Name: g.Name, VLANs: g.VLANs},
-		member: lease.NewMember(self, peer, g.Hosts[0] == self, lease.TimesOf(g.Lease)),
+		member: lease.NewMember(self, peer, g.Hosts[0] == self, lease.TimesOf(g.Lease), rand.Uint32()),
 	}
 }
 
@@ -202,27 +203,19 @@ func (f *failover) carryOut(ctx context.Context, s lease.Step) error {
 // mods are the messages of a step at the switch.
 func (f *failover) mods(s lease.Step) ([]openflow.Mod, error) {
 	seconds := seconds(f.group.Lease)
-	guard := openflow.Match{openflow.Reg(int(flows.Reg6), uint32(f.flows.ID()), 0xfff)}
-	remove := func(t flows.Table, cookie, mask uint64) openflow.Mod {
-		return openflow.FlowMod{Command: openflow.FlowDelete, Table: uint8(t), Cookie: cookie, CookieMask: mask, Match: guard}
+	remove := func(t flows.Table) openflow.Mod {
+		guard := openflow.Match{openflow.Reg(int(flows.Reg6), uint32(f.flows.ID()), vidMask)}
+		return openflow.FlowMod{Command: openflow.FlowDelete, Table: uint8(t), Match: guard}
 	}
 	switch s.Kind {
 	case lease.Arm:
-		var mods []openflow.Mod
-		for _, epoch := range []int{s.Epoch, s.Epoch + 1} {
-			mods = append(mods, remove(flows.TableTerm, uint64(f.flows.Term(epoch, 0).Cookie), ^uint64(0)))
-			add, err := encoded(f.flows.Lease(epoch, seconds))
-			if err != nil {
-				return nil, err
-			}
-			mods = append(mods, add)
-		}
-		return mods, nil
+		add, err := encoded(f.flows.Lease(s.Token, seconds))
+		return []openflow.Mod{add}, err
 	case lease.Open:
-		add, err := encoded(f.flows.Term(s.Epoch, 2*seconds))
+		add, err := encoded(f.flows.Term(s.Token, 2*seconds))
 		return []openflow.Mod{add}, err
 	case lease.Close:
-		return []openflow.Mod{remove(flows.TableTerm, 0, 0), remove(flows.TableLease, 0, 0)}, nil
+		return []openflow.Mod{remove(flows.TableTerm), remove(flows.TableLease)}, nil
 	}
 	return nil, fmt.Errorf("no step at the switch: %+v", s)
 }
@@ -240,7 +233,7 @@ func encoded(f flows.Flow) (openflow.Mod, error) {
 func (f *failover) settle(ctx context.Context, conn *openflow.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, lease.Guard)
 	defer cancel()
-	nudge, err := encoded(f.flows.Lease(0, 1)) // no epoch is 0
+	nudge, err := encoded(f.flows.Lease(0, 1)) // no token is 0
 	if err != nil {
 		return err
 	}

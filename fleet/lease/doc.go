@@ -8,11 +8,11 @@
 //
 // # Why two are never active
 //
-// The switch of a gateway forwards a group's frames while it holds two flows: one of the table lease, which bears an epoch and
-// a hard time-out, and one of the table term, which says which epoch counts. Four rules:
+// The switch of a gateway forwards a group's frames while it holds two flows: one of the table lease, which bears a token and
+// a hard time-out, and one of the table term, which says which token counts. Four rules:
 //
-//  1. The flow of the table lease is added (Arm) before the transaction that makes its epoch is sent; its
-//     time-out is never begun anew: Arm takes away a flow of the table term with that epoch.
+//  1. The flow of the table lease is added (Arm) before the transaction that makes its epoch is sent. Each has a token of its
+//     own, so that none is ever added again.
 //  2. The flow of the table term is added (Open) only when that transaction has been acknowledged.
 //  3. Each transaction waits for the epoch that its sender has seen, and raises it: of two one fails, on whatever server.
 //  4. Who does not hold the lease takes it only when its epoch has been the same for Lapse by the taker's own clock: longer

@@ -35,12 +35,12 @@ type Kind uint8
 // The kinds of steps.
 const (
 	Rest     Kind = iota // nothing, until After has gone by or something is seen
-	Arm                  // add the flows of the table lease for Epoch and Epoch+1; neither may count before Open
+	Arm                  // add a flow of the table lease with a new Token, for Epoch or Epoch+1
 	Renew                // write: the own lease goes on
 	Claim                // write: a lease that has lapsed is taken
 	Ask                  // write: ready to take the lease over
 	HandOver             // write: the other one has the lease
-	Open                 // add the flow of the table term for Epoch
+	Open                 // add the flow of the table term: Token counts
 	Close                // remove the group's flows of both tables, and wait until no frame takes them
 )
 
@@ -48,6 +48,7 @@ const (
 type Step struct {
 	Kind  Kind
 	Epoch int           // of Arm and Open; of a write the one that it waits for
+	Token uint32        // of Arm and Open, never 0
 	Ready int           // that Ask waits for
 	After time.Duration // of Rest; 0 is for ever
 }
@@ -99,11 +100,13 @@ type Member struct {
 	openAt  time.Duration // Arm was begun for it
 	shut    bool          // Close was done since the last Open
 	begun   time.Duration // of the step under way
+	token   uint32        // of the last Arm
 }
 
-// NewMember makes the part of host self in a group of self and peer. first tells that self is the first of the group.
-func NewMember(self, peer string, first bool, t Times) Member {
-	return Member{self: self, peer: peer, first: first, times: t}
+// NewMember makes the part of host self in a group of self and peer. first tells that self is the first of the group. Tokens
+// count from one that no earlier part of this host has come near.
+func NewMember(self, peer string, first bool, t Times, token uint32) Member {
+	return Member{self: self, peer: peer, first: first, times: t, token: token}
 }
 
 // Look takes in the row as it was seen. A server that lags may show an old one: the writes find out.
@@ -137,9 +140,19 @@ func (m *Member) Active(now time.Duration) bool {
 // have it: before there was a group, that one may have forwarded without.
 func (m *Member) Next(now time.Duration, fit bool) Step {
 	s := m.next(now, fit)
-	if s.Kind != Rest {
-		m.begun = now
+	switch s.Kind {
+	case Rest:
+		return s
+	case Arm:
+		m.armed, m.proved = 0, false
+		if m.token++; m.token == 0 {
+			m.token++
+		}
+		s.Token = m.token
+	case Open:
+		s.Token = m.token
 	}
+	m.begun = now
 	return s
 }
 
@@ -197,10 +210,7 @@ func (m *Member) afterArm(write Step, now time.Duration) Step {
 func (m *Member) Done(s Step, now time.Duration) {
 	switch s.Kind {
 	case Arm:
-		m.armed, m.armedAt, m.proved = s.Epoch, m.begun, false
-		if m.open == s.Epoch || m.open == s.Epoch+1 {
-			m.open = 0
-		}
+		m.armed, m.armedAt = s.Epoch, m.begun
 	case Renew, Claim, Ask, HandOver:
 		after, ok := s.Apply(m.row, m.self, m.peer)
 		if s.Kind != HandOver {
@@ -226,12 +236,9 @@ func (m *Member) Done(s Step, now time.Duration) {
 // Failed notes that a step did not end well: it may have been carried out, or may be later.
 func (m *Member) Failed(s Step) {
 	switch s.Kind {
-	case Arm:
-		m.armed = 0
 	case Renew, Claim, Ask, HandOver:
-		m.proved = false
-		m.armed = 0
-	case Open, Close, Rest:
+		m.armed, m.proved = 0, false
+	case Arm, Open, Close, Rest:
 	}
 	if s.Kind == HandOver || s.Kind == Close {
 		m.alive = false

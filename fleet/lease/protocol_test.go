@@ -46,12 +46,12 @@ type gateway struct {
 	done  bool // it has been carried out
 	good  bool // and was not refused
 	late  Step // given up, and not carried out yet
-	term  int
+	term  uint32
 	flows [4]flow // of the table lease
 }
 
 type flow struct {
-	epoch int
+	token uint32
 	age   int8 // ticks; -1: no flow
 }
 
@@ -60,7 +60,7 @@ var names = [2]string{"a", "b"}
 // passes tells whether the switch forwards.
 func (g *gateway) passes() bool {
 	for _, f := range g.flows {
-		if f.age >= 0 && f.epoch == g.term {
+		if f.age >= 0 && f.token == g.term {
 			return true
 		}
 	}
@@ -75,7 +75,7 @@ type rules struct {
 	noClose   bool // the lease is handed over by one who forwards on
 	lateArm   bool // the flow of the table lease is added with that of the table term
 	trustSeen bool // a row that was seen is taken for a grant
-	armOpen   bool // an epoch that counts may get another flow of the table lease
+	sameToken bool // the token is the epoch: a flow of the table lease may be added again
 }
 
 func (r rules) start() world {
@@ -87,7 +87,7 @@ func (r rules) start() world {
 }
 
 func (r rules) fresh(i int) gateway {
-	g := gateway{m: NewMember(names[i], names[1-i], i == 0, r.times)}
+	g := gateway{m: NewMember(names[i], names[1-i], i == 0, r.times, 0)}
 	for n := range g.flows {
 		g.flows[n].age = -1
 	}
@@ -99,17 +99,19 @@ func (r rules) carryOut(w *world, i int, s Step) (good bool) {
 	g := &w.host[i]
 	switch s.Kind {
 	case Arm:
-		if !r.lateArm {
-			if !r.armOpen && (g.term == s.Epoch || g.term == s.Epoch+1) {
-				g.term = 0
-			}
-			g.add(s.Epoch)
-			g.add(s.Epoch + 1)
+		switch {
+		case r.sameToken:
+			g.add(uint32(s.Epoch))
+			g.add(uint32(s.Epoch + 1))
+		case !r.lateArm:
+			g.add(s.Token)
 		}
 	case Open:
-		g.term = s.Epoch
+		if g.term = s.Token; r.sameToken {
+			g.term = uint32(s.Epoch)
+		}
 		if r.lateArm {
-			g.add(s.Epoch)
+			g.add(s.Token)
 		}
 	case Close:
 		g.term = 0
@@ -132,16 +134,16 @@ func (r rules) carryOut(w *world, i int, s Step) (good bool) {
 	return true
 }
 
-func (g *gateway) add(epoch int) {
-	at := slices.IndexFunc(g.flows[:], func(f flow) bool { return f.age >= 0 && f.epoch == epoch })
+func (g *gateway) add(token uint32) {
+	at := slices.IndexFunc(g.flows[:], func(f flow) bool { return f.age >= 0 && f.token == token })
 	if at < 0 { // the oldest makes room; one that is older than those of the last renewal decides nothing
 		for n, f := range g.flows {
-			if at < 0 || f.age < 0 && g.flows[at].age >= 0 || f.age > g.flows[at].age && g.flows[at].age >= 0 && f.epoch != g.term {
+			if at < 0 || f.age < 0 && g.flows[at].age >= 0 || f.age > g.flows[at].age && g.flows[at].age >= 0 && f.token != g.term {
 				at = n
 			}
 		}
 	}
-	g.flows[at] = flow{epoch, 0}
+	g.flows[at] = flow{token, 0}
 }
 
 // event is what leads from one world to the next.
@@ -254,7 +256,7 @@ func (r rules) nextOf(w world, i int, f func(world, event)) {
 		n.left.ends--
 		h := &n.host[i]
 		h.giveUp()
-		h.m = NewMember(names[i], names[1-i], i == 0, r.times)
+		h.m = NewMember(names[i], names[1-i], i == 0, r.times, h.m.token)
 		f(n, event{names[i], "starts anew", Step{}, true})
 	}
 	if n := w; w.left.skews > 0 && !g.fast {
@@ -316,23 +318,14 @@ func (w world) normal() world {
 	}
 	rebase(&w.old)
 	for i := range w.host {
-		w.host[i].normal(base, epoch, since, rebase)
+		w.host[i].normal(epoch, since, rebase)
 	}
 	w.row.Epoch, w.row.Ready = 0, 0
 	return w
 }
 
-func (g *gateway) normal(base int, epoch func(*int), since func(at *time.Duration, now, most time.Duration), rebase func(*Row)) {
-	for n, f := range g.flows {
-		opens := f.epoch == g.term || f.epoch > base || f.epoch == g.m.armed || f.epoch == g.m.armed+1 && g.m.armed != 0 ||
-			g.step.Kind == Open && f.epoch == g.step.Epoch || g.late.Kind == Open && f.epoch == g.late.Epoch
-		if f.age < 0 || !opens {
-			g.flows[n] = flow{age: -1}
-		} else {
-			epoch(&g.flows[n].epoch)
-		}
-	}
-	slices.SortFunc(g.flows[:], func(x, y flow) int { return 1000*(x.epoch-y.epoch) + int(x.age-y.age) })
+func (g *gateway) normal(epoch func(*int), since func(at *time.Duration, now, most time.Duration), rebase func(*Row)) {
+	g.relabel()
 	if !g.done {
 		g.good = false
 	}
@@ -357,7 +350,7 @@ func (g *gateway) normal(base int, epoch func(*int), since func(at *time.Duratio
 	}
 	g.now = 0
 	rebase(&m.row)
-	for _, e := range []*int{&m.armed, &m.open, &g.step.Epoch, &g.late.Epoch, &g.term} {
+	for _, e := range []*int{&m.armed, &m.open, &g.step.Epoch, &g.late.Epoch} {
 		epoch(e)
 	}
 	for _, s := range []*Step{&g.step, &g.late} {
@@ -367,6 +360,32 @@ func (g *gateway) normal(base int, epoch func(*int), since func(at *time.Duratio
 			s.Ready = r.Ready
 		}
 	}
+}
+
+// relabel counts tokens from 1, and forgets flows that can't count any more.
+func (g *gateway) relabel() {
+	tokens := []*uint32{&g.term, &g.m.token, &g.step.Token, &g.late.Token}
+	for n, f := range g.flows {
+		counts := f.token == g.term || f.token == g.m.token || g.late.Kind == Open && f.token == g.late.Token
+		if f.age < 0 || !counts {
+			g.flows[n] = flow{age: -1}
+		} else {
+			tokens = append(tokens, &g.flows[n].token)
+		}
+	}
+	var all []uint32
+	for _, t := range tokens {
+		all = append(all, *t)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	for _, t := range tokens {
+		if *t != 0 {
+			at, _ := slices.BinarySearch(all, *t)
+			*t = uint32(at + 1)
+		}
+	}
+	slices.SortFunc(g.flows[:], func(x, y flow) int { return 1000*(int(x.token)-int(y.token)) + int(x.age-y.age) })
 }
 
 // search looks at every world that can be, those of few steps first, and returns how two became active.
@@ -489,7 +508,7 @@ func TestProtocolVariants(t *testing.T) {
 		"writes that wait for nothing":         {times: modelTimes, left: left, noWait: true},
 		"handed over by one who goes on":       {times: modelTimes, left: left, noClose: true},
 		"a time-out from the answer on":        {times: modelTimes, left: left, lateArm: true},
-		"an epoch that lives on":               {times: modelTimes, left: left, armOpen: true},
+		"a flow that is added again":           {times: modelTimes, left: left, sameToken: true},
 		"a row that was seen taken for proved": {times: modelTimes, left: left, trustSeen: true},
 	} {
 		t.Run(name, func(t *testing.T) {
