@@ -57,7 +57,7 @@ func script(t *testing.T, file string) string {
 	for _, b := range blocks(t, file) {
 		switch {
 		case b.kind == "sh":
-			body := follows.ReplaceAllString(b.body, "timeout --preserve-status --signal=INT 0.5 $1")
+			body := follows.ReplaceAllString(b.body, "interrupted $1")
 			s.WriteString(traces.ReplaceAllString(body, "$1 || [ $$? = 1 ]"))
 			if runs.MatchString(body) {
 				s.WriteString("converged\n")
@@ -91,10 +91,18 @@ mkdir -p /run/netns /run/ofcontroller
 mount -t tmpfs tmpfs /run/netns
 mount -t tmpfs tmpfs /run/ofcontroller
 cp -r /run/openvswitch/installed/. /
-export PATH=/usr/bin:$PATH
+export PATH=/usr/bin:$PATH GORACE=atexit_sleep_ms=0
 converged() {
   local -; set +x
   n=0; until ofcontroller status | grep -q '^converged *yes'; do n=$((n+1)); test $n -lt 300; sleep 0.1; done
+}
+interrupted() { # ... when it has begun to print
+  local -; set +x
+  rm -f /tmp/printed
+  "$@" > /tmp/printed &
+  n=0; until test -s /tmp/printed; do n=$((n+1)); test $n -lt 300; sleep 0.1; done
+  kill -INT $!
+  wait $!
 }
 `
 
