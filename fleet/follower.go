@@ -74,6 +74,8 @@ type Follower struct {
 	inForce Config        // what the gateway runs, as far as it is the fleet's
 	sets    chan struct{} // there may be something to do for rule sets
 
+	session *conn // nil: no server answers
+
 	drains []string // attachments that are to drain; nil: not known yet
 
 	macs  addresses
@@ -260,16 +262,17 @@ func (f *Follower) serve(ctx context.Context, p *session.Patience, first int) (a
 	if err := f.watchLayers(ctx, s, profiles); err != nil {
 		return at, true, err
 	}
-	f.connected(true)
-	defer f.connected(false)
+	f.connected(s)
+	defer f.connected(nil)
 	f.o.Log.WithField("server", f.o.Server.Endpoints[at]).Info("following the fleet")
 	return at, true, f.follow(ctx, s, profiles)
 }
 
-func (f *Follower) connected(yes bool) {
+// connected notes the connection that there is; nil: none.
+func (f *Follower) connected(s *conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.state.Connected = yes
+	f.session, f.state.Connected = s, s != nil
 }
 
 func profilesOf(r rows, name string) []string {

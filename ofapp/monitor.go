@@ -27,6 +27,10 @@ func (a *App) listenMonitor(ctx context.Context) (*monitor.Server, error) {
 		Address: cfg.Metrics, Loopback: cfg.Monitor.User == "", User: cfg.Monitor.User, Pprof: cfg.Monitor.Pprof,
 		Metrics: a.newRegistry(), Ready: a.converged, State: page.state, Log: a.log.WithField("subject", "metrics"),
 	}
+	if a.o.Fleet != nil {
+		view := &fleetView{app: a}
+		o.Fleet = view.get
+	}
 	if cfg.Monitor.User != "" {
 		var err error
 		if o.Password, err = monitor.ReadPassword(cfg.Monitor.PasswordFile); err != nil {

@@ -152,9 +152,10 @@ func TestPage(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	within := converge
 	run := func(t *testing.T, steps ...step) {
 		t.Helper()
-		limited, cancel := context.WithTimeout(ctx, testenv.Scaled(converge))
+		limited, cancel := context.WithTimeout(ctx, testenv.Scaled(within))
 		defer cancel()
 		if err := chromedp.Do(limited, steps...); err != nil {
 			body, _ := chromedp.Run(ctx, chromedp.Text("body"))
@@ -212,6 +213,59 @@ func TestPage(t *testing.T) {
 		run(t,
 			shot("page-wide", 960, 700, false), shot("", 960, 700, true),
 			shot("", 375, 760, false), shot("page-phone-dark", 375, 760, true))
+	})
+	whole := t
+	t.Run("fleet", func(t *testing.T) {
+		b.t = t
+		within = 4 * converge // hosts of a large fleet report at moments of chance, and the page asks every 5 s
+		f := &fleetBed{bed: b, dir: b.env.Dir()}
+		f.startServer(t)
+		t.Cleanup(f.stopServer)
+		if _, err := b.ctl.CLI("fleet", "init", "--db", f.endpoint()); err != nil {
+			t.Fatal(err)
+		}
+		// This gateway, one whose report is hostile, and more than the page shows.
+		const many = 250
+		text := "profiles: {base: {uplinks: [{port: up0}]}}\nhosts:\n"
+		for i := range many {
+			text += fmt.Sprintf("  host%03d: {profiles: [base]}\n", i)
+		}
+		f.apply(t, text)
+		status := func(name string, cfg int, state, why string) {
+			f.tool(t, "ovsdb-client", "--timeout=20", "transact", f.endpoint(), fmt.Sprintf(`["IPS_Gateway",{"op":"insert","table":"Host_Status",
+				"row":{"name":%q,"cur_cfg":%d,"state":%q,"error":%q,"reported":%d,"converged":true,"versions":["map",[["ofcontroller","0.9"]]]}}]`, name, cfg, state, why, time.Now().Unix()))
+		}
+		for i := range 5 {
+			status(fmt.Sprintf("host%03d", i), 1, "applied", "")
+		}
+		status("host007", 0, "refused", "<b>profile base:4</b>: no such file")
+		f.restart(whole, "ovsdb: ${DB}\ncontrol: ${CONTROL}\nbridge: {name: br0}\nmetrics: \""+metricsAddress+"\"\n"+
+			"trunks: [{port: trunk0, vlans: [0, 20]}, {port: trunk1, vlans: [30]}, {port: trunk2, vlans: [40]}]\n"+
+			"inspection: {attachments: [{name: standin, kind: port, port: ips0}], "+patientProbe()+"}\n"+
+			fmt.Sprintf("fleet: {endpoints: [%q], name: host005, directory: \"${DIR}/kept\"}\n", f.endpoint()))
+		run(
+			t,
+			until(`!document.getElementById("fleet-button").hidden`), chromedp.Click(`button[data-tab="fleet"]`), chromedp.WaitVisible("#fleet td"),
+			until(`document.querySelectorAll("#fleet tr").length === 200 && document.getElementById("fleet-more").textContent === "and 50 hosts more"`),
+			until(`document.getElementById("fleet-about").textContent === "250 hosts: 6 ok, 1 refused, 243 unknown"`),
+			until(`document.querySelectorAll("#fleet tr")[1].textContent.startsWith("host007refused<b>profile base:4</b>: no such file0 of 1")`),
+			until(`document.querySelector("#fleet b") === null`),
+		)
+		run(t, shot("", 375, 760, true))
+		if *screenshots { // of fewer, which fit a picture
+			few := strings.Join(strings.SplitAfter(text, "\n")[:11], "")
+			writeFile(t, filepath.Join(f.dir, "few.yaml"), few)
+			if out, err := b.ctl.CLI("fleet", "apply", "--yes", "--prune", "--db", f.endpoint(), filepath.Join(f.dir, "few.yaml")); err != nil {
+				t.Fatal(err, out)
+			}
+			f.tool(t, "ovsdb-client", "--timeout=20", "transact", f.endpoint(), `["IPS_Gateway",{"op":"update","table":"Host_Status","where":[["name","==","host007"]],"row":{"error":"profile base:4: no such file"}}]`)
+			run(t, until(`document.querySelectorAll("#fleet tr").length === 9 && document.getElementById("fleet-more").textContent === ""`),
+				until(`document.getElementById("fleet").textContent.includes("host005this gatewayok")`))
+			run(t, shot("page-fleet", 960, 700, false))
+		}
+		f.stopServer()
+		run(t, until(`document.getElementById("fleet-about").textContent.includes("no server of the fleet's database answers")`))
+		run(t, chromedp.Click(`button[data-tab="frames"]`), chromedp.WaitVisible("#origins"))
 	})
 	t.Run("the program ends", func(t *testing.T) {
 		if err := b.ctl.Stop(); err != nil {

@@ -33,15 +33,17 @@ func (o Options) routes() http.Handler {
 		}
 		text(w, http.StatusOK, "converged")
 	})
-	mux.HandleFunc("/api/state", func(w http.ResponseWriter, _ *http.Request) {
-		body, err := json.Marshal(o.State())
-		if err != nil {
-			text(w, http.StatusInternalServerError, err.Error())
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(body) // a client that is gone has no use for the error
-	})
+	mux.HandleFunc("/api/state", func(w http.ResponseWriter, _ *http.Request) { answer(w, o.State()) })
+	if o.Fleet != nil {
+		mux.HandleFunc("/api/fleet", func(w http.ResponseWriter, r *http.Request) {
+			view, err := o.Fleet(r.Context())
+			if err != nil {
+				text(w, http.StatusServiceUnavailable, err.Error())
+				return
+			}
+			answer(w, view)
+		})
+	}
 	if files, err := fs.Sub(page, "page"); err == nil { // it is there: it is embedded
 		mux.Handle("/", http.FileServerFS(files))
 	}
@@ -53,6 +55,17 @@ func (o Options) routes() http.Handler {
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	return mux
+}
+
+// answer writes a value as JSON.
+func answer(w http.ResponseWriter, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		text(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // a client that is gone has no use for the error
 }
 
 func text(w http.ResponseWriter, code int, s string) {

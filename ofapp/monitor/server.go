@@ -39,8 +39,9 @@ type Options struct {
 	Pprof    bool
 
 	Metrics prometheus.Gatherer
-	Ready   func() error // nil when the switch holds what it should
-	State   func() any   // what the page shows, as JSON
+	Ready   func() error                       // nil when the switch holds what it should
+	State   func() any                         // what the page shows, as JSON
+	Fleet   func(context.Context) (any, error) // the fleet, as the page shows it; nil: there is none
 	Log     logrus.FieldLogger
 }
 

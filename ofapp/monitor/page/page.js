@@ -148,7 +148,40 @@ function showLatest(s) {
   ])));
 }
 
+// The fleet is asked for only while somebody looks at it.
+const fleetMS = 5000;
+let fleetAsked = -Infinity;
+const hostClass = { ok: "ok", lags: "warn", restart: "warn", degraded: "warn" };
+
+function showFleet(v, own) {
+  const states = Object.keys(v.states).sort().map((s) => whole.format(v.states[s]) + " " + s);
+  set("fleet-about", whole.format(v.total) + (v.total === 1 ? " host: " : " hosts: ") + states.join(", "));
+  byID("fleet").replaceChildren(...v.hosts.map((h) => row([
+    cell(h.name, h.name === own ? "this gateway" : ""), cell(h.state, h.reason, hostClass[h.state] || "no"),
+    cell(h.reached === h.asked ? String(h.asked) : h.reached + " of " + h.asked),
+    cell(h.state === "unknown" ? "never" : span(h.age_s) + " ago"), cell((h.versions && h.versions.ofcontroller) || "–"),
+  ])));
+  const more = v.total - v.hosts.length;
+  set("fleet-more", more > 0 ? "and " + whole.format(more) + " hosts more" : "");
+}
+
+async function pollFleet(s) {
+  byID("fleet-button").hidden = !s.fleet;
+  if (!s.fleet || byID("tab-fleet").hidden || performance.now() - fleetAsked < fleetMS) return;
+  fleetAsked = performance.now();
+  try {
+    const answer = await fetch("api/fleet", { signal: AbortSignal.timeout(fleetMS) });
+    if (!answer.ok) throw new Error(await answer.text());
+    showFleet(await answer.json(), s.fleet.name);
+  } catch (err) {
+    set("fleet-about", "The fleet is not to be seen: " + err.message);
+    byID("fleet").replaceChildren();
+    set("fleet-more", "");
+  }
+}
+
 function show(s) {
+  pollFleet(s);
   remember(s);
   showState(s);
   showPicture(s);
