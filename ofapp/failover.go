@@ -26,6 +26,8 @@ type FailoverStatus struct {
 	Active bool     `json:"active"` // this gateway forwards them
 	Holder string   `json:"holder"` // that has the lease, or had it last, as far as is known here; "" none
 	Epoch  int      `json:"epoch"`
+
+	until time.Duration // since the start of the program: then it is not active any more
 }
 
 // Pauses of the work on leases.
@@ -263,7 +265,8 @@ func (f *failover) settle(ctx context.Context, conn *openflow.Conn) error {
 
 // tell keeps who has the group for status, and makes an event of a change.
 func (f *failover) tell(row fleet.Lease) {
-	now := FailoverStatus{Group: f.group.Name, VLANs: f.group.VLANs, Active: f.member.Active(f.now()), Holder: row.Holder, Epoch: row.Epoch}
+	now := FailoverStatus{Group: f.group.Name, VLANs: f.group.VLANs, Holder: row.Holder, Epoch: row.Epoch, until: f.member.Until()}
+	now.Active = f.now() < now.until
 	if now.Active != f.last.Active {
 		text := map[bool]string{true: "this gateway forwards its VLANs", false: "this gateway does not forward its VLANs"}[now.Active]
 		f.a.happened(eventFailover, f.group.Name, text, map[string]string{"holder": now.Holder})
@@ -286,7 +289,11 @@ func (s FailoverStatus) String() string {
 func (a *App) failoverState() []FailoverStatus {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.SortedFunc(maps.Values(a.failover), func(x, y FailoverStatus) int { return cmp.Compare(x.Group, y.Group) })
+	list := slices.SortedFunc(maps.Values(a.failover), func(x, y FailoverStatus) int { return cmp.Compare(x.Group, y.Group) })
+	for i := range list { // whoever keeps it may have been held up
+		list[i].Active = list[i].Active && time.Since(a.start) < list[i].until
+	}
+	return list
 }
 
 func (a *App) setFailover(group string, s *FailoverStatus) {

@@ -131,9 +131,12 @@ func (m *Member) wanted() bool {
 	return m.first
 }
 
-// Active tells whether the switch was told to forward, at an epoch that had not ended at now.
-func (m *Member) Active(now time.Duration) bool {
-	return m.open != 0 && now < m.openAt+m.times.Lease
+// Until is when the lease ends for which the switch was told to forward, as it was renewed last; 0: it was not told to.
+func (m *Member) Until() time.Duration {
+	if m.open == 0 {
+		return 0
+	}
+	return m.openAt + m.times.Lease
 }
 
 // Next tells the next step. One that is not fit does not take a lease. One that is nobody's yet is taken by the host that is to
