@@ -142,6 +142,7 @@ func TestCommandsInText(t *testing.T) {
 		}
 		for _, block := range codeBlocks(string(text)) {
 			block = strings.ReplaceAll(block, "ovs-appctl -t ofcontroller ", "ovs-appctl ") // methods, which a test of ofapp asks for
+			block = strings.ReplaceAll(block, "podman exec ofcontroller ", "podman exec ")  // the name of a container
 			for _, m := range lines.FindAllStringSubmatch(block, -1) {
 				seen++
 				if err := knows(newRoot(), m[1], strings.Fields(m[2])); err != nil {
