@@ -79,6 +79,10 @@ chaos: deps ## Hurt the gateway for CHAOSTIME and write the fault table of docs/
 	$(ROOT) go test ./ofapp -count=1 -v -timeout 60m -run '^(TestFaultTable|TestChaos|TestRandomPairs)$$' \
 	  -chaos.table -chaos.time $(CHAOSTIME) -chaos.pairs 200
 
+.PHONY: fleet-faults
+fleet-faults: deps ## Hurt the database of a fleet and write the fault table of docs/fleet.md
+	$(ROOT) go test ./ofapp -count=1 -v -timeout 20m -run '^TestFleetFaults$$' -fleet.table
+
 .PHONY: bench
 bench: deps ## Measure beside its peers and write docs/performance.md; one part: BENCH=install
 	@testenv/install.sh suricata bench

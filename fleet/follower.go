@@ -54,6 +54,8 @@ type FollowerOptions struct {
 	Name   string
 	Disk   Disk // where rule sets are put
 	Log    logrus.FieldLogger
+
+	Wall func() time.Time // the host's wall clock, which may jump; nil: time.Now
 }
 
 // Follower keeps a connection to the fleet's database for one gateway. Its methods may be called from several goroutines.
@@ -104,11 +106,15 @@ type FollowerState struct {
 
 // NewFollower makes a follower. Nothing is asked before Run.
 func NewFollower(o FollowerOptions) *Follower {
+	blocks := newLedger(o.Name)
+	if blocks.wall = o.Wall; o.Wall == nil {
+		o.Wall = time.Now
+	}
 	return &Follower{
 		o: o, writes: newWritePatience(), changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
 		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
 		ready: true, sets: make(chan struct{}, 1), place: make(chan struct{}, 1),
-		blocks: newLedger(o.Name), share: make(chan struct{}, 1), told: make(chan struct{}, 1),
+		blocks: blocks, share: make(chan struct{}, 1), told: make(chan struct{}, 1),
 		leased: make(chan struct{}),
 	}
 }

@@ -15,7 +15,8 @@ import (
 // ledger is what a gateway knows of the fleet's blocks. It is pure: times are given. How long a block lasts counts from the
 // moment at which the gateway first sees its row, by the gateway's own clock: hosts' clocks differ.
 type ledger struct {
-	name    string // of the gateway
+	name    string           // of the gateway
+	wall    func() time.Time // its wall clock; nil: that of the times given
 	known   map[string]*entry
 	rates   map[string]*rate // by host
 	serial  int
@@ -65,6 +66,14 @@ func newLedger(name string) *ledger {
 	return &ledger{name: name, known: map[string]*entry{}, rates: map[string]*rate{}}
 }
 
+// clock is what the host's wall clock says at a time.
+func (l *ledger) clock(now time.Time) time.Time {
+	if l.wall == nil {
+		return now
+	}
+	return l.wall()
+}
+
 // revokeSlack is how near to its end a row of ours may be when it goes without having been revoked.
 const revokeSlack = 2 * time.Second
 
@@ -95,7 +104,7 @@ func (l *ledger) look(rows []*schema.Block, fresh bool, now time.Time) {
 		if l.known[row.UUID] != nil || !ok || count[row.Host] >= l.bound(row.Host) || !l.admits(row.Host, now) {
 			continue
 		}
-		if age := now.Sub(time.Unix(int64(row.Raised), 0)); fresh && age > 0 {
+		if age := l.clock(now).Sub(time.Unix(int64(row.Raised), 0)); fresh && age > 0 {
 			b.For -= age
 		}
 		count[row.Host]++
@@ -165,7 +174,7 @@ func (l *ledger) due(now time.Time) (rows []*schema.Block, remove []string, take
 			}
 			b := r.Block
 			b.For = left.Round(time.Second)
-			rows = append(rows, b.row(now))
+			rows = append(rows, b.row(l.clock(now)))
 		}
 		take++
 	}

@@ -65,7 +65,7 @@ func (f *Follower) write(ctx context.Context, s *conn) error {
 	if row.State == "" {
 		return nil // nothing is known yet
 	}
-	row.Reported = int(time.Now().Unix())
+	row.Reported = int(f.o.Wall().Unix())
 	columns, err := s.row(&row, &row.CurCfg, &row.Digest, &row.Source, &row.State, &row.Error, &row.Overridden, &row.Converged,
 		&row.Problems, &row.Attachments, &row.Versions, &row.Counters, &row.Reported)
 	if err != nil {

@@ -62,6 +62,7 @@ type App struct {
 	alertLog    *journal.Journal[alertRecord]
 	eventLog    *journal.Journal[Event]
 	places      places
+	unkept      unkept
 	offloads    *offloader
 	sids        map[uint32]struct{} // of the rules in force; with reloading
 	forms       offloadForms

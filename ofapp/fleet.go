@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type Following struct {
 const (
 	fleetReport = 500 * time.Millisecond // between two looks at what is to be told
 	fleetRetry  = 30 * time.Second       // a configuration that was refused is tried again: rule files may be right by now
+	fleetKeep   = 5 * time.Second        // one that could not be kept on disk is tried again
 )
 
 // followFleet puts what the fleet asks for in force, and tells it how the gateway is, until ctx ends. The data path does not
@@ -38,9 +40,10 @@ func (a *App) followFleet(ctx context.Context) error {
 	} else if started.Digest != "" {
 		f.Taken(started, a.o.Fleet.Overridden(), fleet.SourceDisk)
 	}
-	tick, retry := time.NewTicker(fleetReport), time.NewTicker(fleetRetry)
+	tick, retry, keep := time.NewTicker(fleetReport), time.NewTicker(fleetRetry), time.NewTicker(fleetKeep)
 	defer tick.Stop()
 	defer retry.Stop()
+	defer keep.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -50,6 +53,10 @@ func (a *App) followFleet(ctx context.Context) error {
 		case <-retry.C:
 			if f.State().State == fleet.StateRefused {
 				a.takeFleet(ctx, fleet.Config{})
+			}
+		case <-keep.C:
+			if a.unkept.again() {
+				a.log.Info("the fleet's configuration is kept on disk now")
 			}
 		case <-tick.C:
 			f.Report(a.fleetReport())
@@ -92,11 +99,11 @@ func (a *App) tellFleet(asked fleet.Config, err error) {
 	var restart *restartNeeded
 	switch {
 	case err == nil:
-		err = disk.Good(asked)
+		err = a.unkept.put(asked, disk.Good)
 		f.Taken(asked, a.o.Fleet.Overridden(), fleet.SourceFleet) // once it is kept: what older ones need goes then
 	case errors.As(err, &restart):
 		f.Refused(err, true)
-		err = disk.Next(asked)
+		err = a.unkept.put(asked, disk.Next)
 	default:
 		f.Refused(err, false)
 		return
@@ -128,12 +135,15 @@ func (a *App) fleetState() *fleet.FollowerState {
 func (a *App) fleetReport() fleet.Report {
 	s, _, _ := a.known()
 	r := fleet.Report{
-		Converged: s.Converged, Problems: s.Problems,
+		Converged: s.Converged, Problems: slices.Clone(s.Problems),
 		Attachments: map[string]string{},
 		Versions:    map[string]string{"ofcontroller": s.Version, "openvswitch": s.Switch},
 		Counters: map[string]int{
 			"flows": s.Flows, "macs": s.MACs, "repairs": int(s.Repairs), "bypassed": s.Offloads.Bypass, "blocked": s.Offloads.Block,
 		},
+	}
+	if p := a.unkept.problem(); p != "" {
+		r.Problems = append(r.Problems, p)
 	}
 	for _, at := range s.Attachments {
 		r.Attachments[at.Name] = at.State

@@ -13,13 +13,10 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"go.uber.org/goleak"
 
 	"ofcontroller/config"
 	"ofcontroller/ofapp/control"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestRunWithoutSwitch runs where neither database nor switch answers: it says
 // so, goes on trying, and ends without a trace when it is told to.

@@ -22,8 +22,9 @@ import (
 
 // Ports of the servers, as in docs/howto/fleet.md.
 const (
-	hostPort = "6640"
-	raftPort = "6644"
+	hostPort    = "6640"
+	hostPortHex = "19F0"
+	raftPort    = "6644"
 )
 
 // Cluster is the database of a fleet.
@@ -121,8 +122,11 @@ func (c *Cluster) Endpoints() []string {
 // Certificates is the directory of keys and certificates: NAME.pem, NAME-key.pem and fleet.CACertificate.
 func (c *Cluster) Certificates() string { return filepath.Join(c.Backbone.Dir(), "pki") }
 
-// Certify makes the key and the certificate of a host.
+// Certify makes the key and the certificate of a host that has none.
 func (c *Cluster) Certify(name string) error {
+	if _, err := os.Stat(filepath.Join(c.Certificates(), name+".pem")); err == nil {
+		return nil
+	}
 	_, err := fleet.Certificate(c.Certificates(), name, time.Now())
 	return err
 }

@@ -43,9 +43,9 @@ type Event struct {
 	End  string // or this connection, known by its source, is dropped
 }
 
-// NewHost makes a host that calls news, from several goroutines.
-func NewHost(server fleet.Server, name, file string, news func(Event)) *Host {
-	f := fleet.NewFollower(fleet.FollowerOptions{Server: server, Name: name, Log: server.Log})
+// NewHost makes a host with a wall clock that calls news, from several goroutines.
+func NewHost(server fleet.Server, name, file string, wall func() time.Time, news func(Event)) *Host {
+	f := fleet.NewFollower(fleet.FollowerOptions{Server: server, Name: name, Wall: wall, Log: server.Log})
 	return &Host{Follower: f, name: name, file: file, news: news, log: server.Log, blocks: map[string][2]flows.Flow{}}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,7 +34,7 @@ func HostName(i int) string { return fmt.Sprintf("sim%d", i) }
 const hostFile = "bridge: {name: br0}\n"
 
 // RunHosts is the process of the hosts: its arguments are the directory of certificates, the endpoints, and how many. It
-// writes a line for each event, and ends at SIGTERM.
+// writes a line for each event, reads by how much the wall clocks are to be wrong, and ends at SIGTERM.
 func RunHosts(args []string) error {
 	if len(args) != 3 {
 		return errors.New("want a directory, endpoints and a number")
@@ -52,13 +53,22 @@ func RunHosts(args []string) error {
 		defer mu.Unlock()
 		fmt.Println(e.Host, e.At.UnixNano(), e.Cfg, e.End)
 	}
+	var wrong atomic.Int64
+	wall := func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) }
+	go func() { // ends with the process
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			if d, err := time.ParseDuration(lines.Text()); err == nil {
+				wrong.Store(int64(d))
+			}
+		}
+	}()
 	var hosts sync.WaitGroup
 	for i := range n {
 		way, err := Way(args[0], HostName(i), strings.Split(args[1], ","), log)
 		if err != nil {
 			return err
 		}
-		h := NewHost(way, HostName(i), hostFile, tell)
+		h := NewHost(way, HostName(i), hostFile, wall, tell)
 		hosts.Go(func() { _ = h.Run(ctx) }) // its end is that of ctx
 	}
 	hosts.Wait()
@@ -70,6 +80,7 @@ type Hosts struct {
 	N      int
 	Node   *testenv.Node
 	daemon *testenv.Daemon
+	clocks *os.File
 	read   sync.WaitGroup
 
 	mu      sync.Mutex
@@ -96,12 +107,17 @@ func (c *Cluster) Hosts(n int) (*Hosts, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hosts{N: n, Node: node, taken: map[string][]Event{}, blocked: map[string]map[string]time.Time{}}
-	h.daemon, err = node.Start(func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = w, os.Stderr }, self,
+	in, clocks, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, r.Close(), w.Close())
+	}
+	h := &Hosts{N: n, Node: node, clocks: clocks, taken: map[string][]Event{}, blocked: map[string]map[string]time.Time{}}
+	h.daemon, err = node.Start(func(cmd *exec.Cmd) { cmd.Stdin, cmd.Stdout, cmd.Stderr = in, w, os.Stderr }, self,
 		Child, c.Certificates(), strings.Join(c.Endpoints(), ","), strconv.Itoa(n))
+	in.Close()
 	w.Close()
 	if err != nil {
-		return nil, errors.Join(err, r.Close())
+		return nil, errors.Join(err, r.Close(), clocks.Close())
 	}
 	h.read.Go(func() {
 		defer r.Close()
@@ -145,6 +161,12 @@ func (h *Hosts) PID() int { return h.daemon.PID() }
 func (h *Hosts) Stop() error {
 	err := h.daemon.Stop()
 	h.read.Wait()
+	return errors.Join(err, h.clocks.Close())
+}
+
+// Jump makes the wall clocks of the hosts wrong by so much from now on.
+func (h *Hosts) Jump(d time.Duration) error {
+	_, err := fmt.Fprintln(h.clocks, d)
 	return err
 }
 

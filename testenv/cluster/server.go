@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ofcontroller/fleet"
 	"ofcontroller/testenv"
 )
@@ -122,6 +124,22 @@ func (s *Server) unixctl(ctx context.Context, command string, args ...string) (s
 	return testenv.Unixctl(ctx, s.control(), command, args...)
 }
 
+// Clients counts the gateways and hosts that are connected, by the kernel's table of connections (proc(5), /proc/net/tcp).
+func (s *Server) Clients() (n int) {
+	_ = s.Do(func() error {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/net/tcp", unix.Gettid()))
+		for line := range strings.Lines(string(text)) {
+			f := strings.Fields(line)
+			const local, state, established = 1, 3, "01"
+			if len(f) > state && strings.HasSuffix(f[local], ":"+hostPortHex) && f[state] == established {
+				n++
+			}
+		}
+		return err
+	})
+	return n
+}
+
 // listens waits until the server takes gateways.
 func (s *Server) listens(ctx context.Context) error {
 	return s.await(ctx, "it takes gateways", func(context.Context) bool {
@@ -140,8 +158,8 @@ func (s *Server) await(ctx context.Context, what string, holds func(context.Cont
 	defer cancel()
 	for !holds(ctx) {
 		if !s.daemon.Running() {
-			text, _ := os.ReadFile(filepath.Join(s.dir, "output"))
-			return fmt.Errorf("server %s has ended: %s", s.name, text)
+			text, _ := os.ReadFile(s.LogFile())
+			return fmt.Errorf("server %s has ended: %s", s.name, text[max(0, len(text)-2000):])
 		}
 		select {
 		case <-ctx.Done():
