@@ -108,7 +108,7 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := regexp.MustCompile(`^(?:sudo )?make ([a-z]+)`)
+	target := regexp.MustCompile(`^(?:sudo )?make ([a-z-]+)`)
 	path := regexp.MustCompile(`^(?:docs|flows|ofapp|openflow|ovsdb|ips|config|testenv|cmd|packaging)/[a-zA-Z0-9_./*-]*$`)
 	for file, text := range texts(t) {
 		var names []string
