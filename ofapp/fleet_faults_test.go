@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,10 +100,11 @@ func newFleetHurt(t *testing.T) *fleetHurt {
 		f.addrs = append(f.addrs, addr)
 		kept := filepath.Join(t.TempDir(), "kept")
 		if i == 0 {
-			kept = t.TempDir()
+			kept = filepath.Join(c.Backbone.Dir(), "kept") // what goes with the process, also when it is killed
+			must(t, os.Mkdir(kept, 0o700))
 			f.kept, err = cluster.NewDisk(kept, 1<<20)
 			must(t, err)
-			t.Cleanup(func() { _ = f.kept.Close() }) // the test's directory says so if it is still there
+			t.Cleanup(func() { must(t, f.kept.Close()) })
 		}
 		b.ctl = b.env.Controller(t, b.chaosYAML(c.YAML(name, kept)))
 		f.gws = append(f.gws, b)
