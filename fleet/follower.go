@@ -25,8 +25,9 @@ const (
 	probeEvery  = 3 * time.Second
 	backoff     = 200 * time.Millisecond
 	backoffMax  = 5 * time.Second
-	tornLimit   = 5 * time.Second // an update that is not whole by then is no update
-	relistEvery = time.Minute     // rows that are not whole are listed anew
+	tornLimit   = 5 * time.Second  // an update that is not whole by then is no update
+	relistFirst = 10 * time.Second // rows that are not whole are listed anew
+	relistEvery = time.Minute      // and so on
 )
 
 // Config is what the fleet asks of a gateway.
@@ -90,6 +91,8 @@ type Follower struct {
 
 	leases leases
 	leased chan struct{} // closed when leases may have changed
+
+	relist time.Duration // how old a session may be whose rows are not whole; for follow alone
 }
 
 // FollowerState tells how a gateway stands with its fleet.
@@ -115,7 +118,7 @@ func NewFollower(o FollowerOptions) *Follower {
 		state: FollowerState{Name: o.Name, Overridden: []string{}}, tell: schema.HostStatus{Name: o.Name},
 		ready: true, sets: make(chan struct{}, 1), place: make(chan struct{}, 1),
 		blocks: blocks, share: make(chan struct{}, 1), told: make(chan struct{}, 1),
-		leased: make(chan struct{}),
+		leased: make(chan struct{}), relist: relistFirst,
 	}
 }
 
@@ -331,14 +334,15 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 			return
 		}
 		if f.take(r) {
-			torn = time.Time{}
+			torn, f.relist = time.Time{}, relistFirst
 			return
 		}
 		if torn.IsZero() {
 			torn = time.Now()
 		} else if time.Since(torn) > tornLimit {
 			f.notWhole(r)
-			if time.Since(began) > relistEvery { // lest it is the library that sees half of them
+			if time.Since(began) > f.relist { // lest it is the library that sees half of them
+				f.relist = relistEvery
 				cancel(errTorn)
 			}
 		}

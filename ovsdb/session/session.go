@@ -53,21 +53,6 @@ type Session struct {
 	changes map[string]uint64 // of rows, by table
 }
 
-// Schema asks the server for the schema of a database, until ctx ends. Of the options, the endpoint and its TLS count.
-func Schema(ctx context.Context, o Options, database string) (ovsdb.DatabaseSchema, error) {
-	var err error
-	if o.Database, err = model.NewClientDBModel(database, nil); err != nil {
-		return ovsdb.DatabaseSchema{}, err
-	}
-	ovs, lost, err := connect(ctx, o)
-	if err != nil {
-		return ovsdb.DatabaseSchema{}, err
-	}
-	defer func() { <-lost }()
-	defer ovs.Close()
-	return ovs.Schema(), nil
-}
-
 // connect makes a connection to the server; lost is closed when the library has wound it up.
 func connect(ctx context.Context, o Options) (ovs client.Client, lost chan struct{}, err error) {
 	endpoint, err := Endpoint(o.Endpoint, o.TLS)
@@ -121,8 +106,14 @@ func Dial(ctx context.Context, o Options) (*Session, error) {
 	return s, nil
 }
 
-// Monitor lists more rows and watches them too.
+// Monitor lists more rows and watches them too. Of ctx its deadline counts: the library reads the reply also when ctx has
+// ended, while the connection may still write it.
 func (s *Session) Monitor(ctx context.Context, m *client.Monitor) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		defer cancel()
+	}
 	// With monitor_cond_since the library keeps an update that it could not apply to itself; with monitor_cond it
 	// disconnects, and the rows are listed anew.
 	m.Method = ovsdb.ConditionalMonitorRPC
