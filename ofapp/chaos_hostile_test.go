@@ -47,7 +47,7 @@ func hostileFaults() []fault {
 			assault(t, "unix", b.ctl.Control(), b.env.Do, []byte(`{"id":1,"method":"status","params":[[[[[[[["`), []byte("\x00\xff{}[]\n"))
 		}, true},
 		{"clients of the metrics port that never stop", func(b *bed, t *testing.T) {
-			assault(t, "tcp", chaosMetrics, b.env.Do, []byte("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "), []byte("\x16\x03\x01\x00\xff"))
+			assault(t, "tcp", metricsAddress, b.env.Do, []byte("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "), []byte("\x16\x03\x01\x00\xff"))
 		}, true},
 		{"OpenFlow peers of another version, malformed, cut short, endless, slow", func(b *bed, t *testing.T) {
 			b.hostilePeers(t, b.relay, switchPeers())

@@ -19,9 +19,6 @@ import (
 
 var writeTable = flag.Bool("chaos.table", false, "write the table of faults into docs/reliability.md")
 
-// chaosMetrics is in the switch's own network namespace.
-const chaosMetrics = "127.0.0.1:9111"
-
 // chaosConfig has the bridge made by the controller, so that it is mended when
 // somebody takes a part of it away.
 const chaosConfig = `
@@ -30,7 +27,7 @@ trunks:
   - {port: trunk0, vlans: [20, 40]}
   - {port: trunk1, vlans: [10, 30], native_vlan: 30}
   - {port: trunk2, vlans: [10, 40]}
-metrics: ` + chaosMetrics + `
+metrics: ` + metricsAddress + `
 inspection:
   probe: {interval: PROBE, timeout: TIMEOUT, down_after: DOWN, up_after: 2, hold_down: 0s}
 `

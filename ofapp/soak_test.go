@@ -33,7 +33,7 @@ type sample struct {
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	b := newBareBed(t, 2)
-	yaml := "metrics: \"" + metricsAddress + "\"\n" + b.chaosYAML("")
+	yaml := b.chaosYAML("")
 	b.ctl = b.env.Measured(t, yaml)
 	b.ctl.WaitConverged(t, converge)
 	other := strings.Replace(yaml, "[20, 40]", `[20, 40, "1000-1099"]`, 1)
