@@ -79,6 +79,7 @@ type way struct {
 	to   string
 	mu   sync.Mutex
 	cut  bool
+	over bool // with the test
 	open []net.Conn
 }
 
@@ -88,7 +89,7 @@ func newWay(t *testing.T, path, to string) *way {
 		t.Fatal(err)
 	}
 	w := &way{to: to}
-	t.Cleanup(func() { l.Close(); w.set(true) })
+	t.Cleanup(func() { l.Close(); w.end() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -125,13 +126,24 @@ type gate struct {
 func (g gate) Write(b []byte) (int, error) {
 	for {
 		g.w.mu.Lock()
-		cut := g.w.cut
+		cut, over := g.w.cut, g.w.over
 		g.w.mu.Unlock()
-		if !cut {
+		switch {
+		case over:
+			return 0, net.ErrClosed
+		case !cut:
 			return g.Conn.Write(b)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// end ends all connections for good.
+func (w *way) end() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.set(false)
 }
 
 // set cuts the way, or joins it again: then old connections are gone.
