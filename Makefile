@@ -48,7 +48,7 @@ demo: deps build ## Show the gateway at work, then clean up
 .PHONY: test
 test: deps $(TOOLS)/nfpm ## Run all tests
 	@testenv/install.sh race suricata browser promtool
-	$(ROOT) go test -race -parallel 4 -timeout 20m ./...
+	$(ROOT) go test -race -parallel 4 -timeout 15m ./...
 
 # OVS is a Debian suite whose Open vSwitch is to be tested, such as trixie; empty: the machine's own. KERNEL is one of apt's
 # suites whose kernel is to be booted, such as bookworm-backports; empty: the one that apt would install.
@@ -60,7 +60,7 @@ OVSDIR  = $(if $(OVS),/var/cache/ofcontroller/ovs-$(OVS))
 test-kernel: ## Run the integration tests on the kernel datapath, in a virtual machine (OVS=trixie, KERNEL=bookworm-backports)
 	@testenv/install.sh kernel suricata $(if $(OVS),debootstrap)
 	$(if $(OVS),$(ROOT) testenv/other-ovs.sh $(OVS) $(OVSDIR))
-	$(ROOT) env TESTENV_OVS=$(OVSDIR) go test -tags kernel -count=1 -timeout 40m ./testenv/kernel -args -suite '$(KERNEL)'
+	$(ROOT) env TESTENV_OVS=$(OVSDIR) go test -tags kernel -count=1 -timeout 20m ./testenv/kernel -args -suite '$(KERNEL)'
 
 .PHONY: test-kernel-all
 test-kernel-all: ## The same, and the tests that are too slow for every change
