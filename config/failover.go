@@ -28,32 +28,8 @@ func failoverKeys(g *FailoverGroup, _ *yaml.Node) []field {
 	return []field{
 		{name: "name", required: true, value: fleetName(&g.Name), doc: "name of the group in the fleet"},
 		{name: "vlans", required: true, value: vlanSet(&g.VLANs), doc: "VLANs that go from one gateway to the other together; each in one group at most"},
-		{name: "hosts", required: true, value: hostList(&g.Hosts), doc: "fleet.name of the two gateways, first the one that is to have the VLANs when both can; a group of one is no group"},
+		{name: "hosts", required: true, value: distinctTexts(&g.Hosts, "names of gateways", maxGroupHosts, fleetName), doc: "fleet.name of the two gateways, first the one that is to have the VLANs when both can; a group of one is no group"},
 		{name: "lease", def: "1s", value: duration(&g.Lease, time.Second, time.Minute, time.Second), doc: "how long a gateway forwards without the fleet's database; the other one takes over 0.8 s later, so 1s is the shortest gap and longer bridges longer outages of the database; whole seconds"},
-	}
-}
-
-// hostList takes names of hosts, each once, in order.
-func hostList(into *[]string) scalars {
-	return scalars{
-		is: "names of gateways", most: maxGroupHosts,
-		add: func(n *yaml.Node) *complaint {
-			var s string
-			if c := fleetName(&s).set(n); c != nil {
-				return c
-			}
-			if slices.Contains(*into, s) {
-				return complain("name it once", "%s is named twice", quote(s))
-			}
-			*into = append(*into, s)
-			return nil
-		},
-		all: func() (nodes []*yaml.Node) {
-			for _, s := range *into {
-				nodes = append(nodes, node(tagString, s))
-			}
-			return nodes
-		},
 	}
 }
 

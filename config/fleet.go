@@ -25,7 +25,7 @@ const maxEndpoints = 16
 
 func fleetKeys(f *Fleet) section {
 	return section{
-		{name: "endpoints", def: "[]", value: endpointList(&f.Endpoints), doc: "servers of the fleet's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT; without any the gateway is on its own"},
+		{name: "endpoints", def: "[]", value: distinctTexts(&f.Endpoints, "endpoints", maxEndpoints, endpoint), doc: "servers of the fleet's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT; without any the gateway is on its own"},
 		{name: "name", def: `""`, value: optional(fleetName(&f.Name), &f.Name), doc: "name of this gateway in the fleet; with ssl: the common name of its certificate"},
 		{name: "directory", def: "/var/lib/ofcontroller/fleet", value: absolutePath(&f.Directory), doc: "where the last good configuration is kept, for the time when no server can be reached"},
 	}
@@ -50,13 +50,13 @@ func fleetName(into *string) scalar {
 	})
 }
 
-// endpointList takes what ParseEndpoint takes, each once.
-func endpointList(into *[]string) scalars {
+// distinctTexts takes texts, each once, in order; one reads one of them.
+func distinctTexts(into *[]string, is string, most int, one func(*string) scalar) scalars {
 	return scalars{
-		is: "endpoints", most: maxEndpoints,
+		is: is, most: most,
 		add: func(n *yaml.Node) *complaint {
 			var s string
-			if c := endpoint(&s).set(n); c != nil {
+			if c := one(&s).set(n); c != nil {
 				return c
 			}
 			if slices.Contains(*into, s) {

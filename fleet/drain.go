@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
@@ -49,14 +48,11 @@ type DrainLines []DrainLine
 
 // Table writes a line for each attachment.
 func (list DrainLines) Table() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ATTACHMENT\tASKED TO DRAIN\tSTATE")
-	for _, l := range list {
-		fmt.Fprintf(w, "%s\t%t\t%s\n", l.Attachment, l.Asked, cmp.Or(l.State, "unknown"))
-	}
-	w.Flush()
-	return strings.TrimRight(b.String(), "\n")
+	return tabulate("ATTACHMENT\tASKED TO DRAIN\tSTATE", func(line func(format string, cells ...any)) {
+		for _, l := range list {
+			line("%s\t%t\t%s", l.Attachment, l.Asked, cmp.Or(l.State, "unknown"))
+		}
+	})
 }
 
 // Drains lists the attachments of a host.

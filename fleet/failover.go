@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
@@ -118,14 +116,11 @@ type GroupLines []GroupLine
 
 // Table writes a line for each group.
 func (list GroupLines) Table() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "GROUP\tHOLDER\tSTATE\tWANTED\tDEFINITION")
-	for _, l := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Name, cmp.Or(l.Holder, "-"), l.State, cmp.Or(l.Wanted, "-"), l.Definition)
-	}
-	w.Flush()
-	return strings.TrimRight(b.String(), "\n")
+	return tabulate("GROUP\tHOLDER\tSTATE\tWANTED\tDEFINITION", func(line func(format string, cells ...any)) {
+		for _, l := range list {
+			line("%s\t%s\t%s\t%s\t%s", l.Name, cmp.Or(l.Holder, "-"), l.State, cmp.Or(l.Wanted, "-"), l.Definition)
+		}
+	})
 }
 
 // leaseRows are the rows of all leases, by name.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -26,19 +25,16 @@ type Members []Member
 
 // Table writes a line for each host.
 func (list Members) Table() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "HOST\tASKED\tREACHED\tSTATE\tHEARD\tOFCONTROLLER\tOPENVSWITCH\tPROFILES\tATTACHMENTS")
-	for _, m := range list {
-		var states []string
-		for _, name := range slices.Sorted(maps.Keys(m.Attachments)) {
-			states = append(states, fmt.Sprintf("%s (%s)", name, m.Attachments[name]))
+	return tabulate("HOST\tASKED\tREACHED\tSTATE\tHEARD\tOFCONTROLLER\tOPENVSWITCH\tPROFILES\tATTACHMENTS", func(line func(format string, cells ...any)) {
+		for _, m := range list {
+			var states []string
+			for _, name := range slices.Sorted(maps.Keys(m.Attachments)) {
+				states = append(states, fmt.Sprintf("%s (%s)", name, m.Attachments[name]))
+			}
+			line("%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s", m.Name, m.Asked, m.Reached, m.State, m.heard(),
+				dash(m.Versions["ofcontroller"]), dash(m.Versions["openvswitch"]), dash(strings.Join(m.Profiles, ",")), dash(strings.Join(states, ", ")))
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Asked, m.Reached, m.State, m.heard(),
-			dash(m.Versions["ofcontroller"]), dash(m.Versions["openvswitch"]), dash(strings.Join(m.Profiles, ",")), dash(strings.Join(states, ", ")))
-	}
-	w.Flush()
-	return strings.TrimRight(b.String(), "\n")
+	})
 }
 
 // dash stands for what is not known, in a table.

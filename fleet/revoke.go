@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"ofcontroller/fleet/schema"
@@ -32,14 +30,11 @@ type BlockLines []BlockLine
 
 // Table writes a line for each block.
 func (list BlockLines) Table() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "VLAN\tPROTO\tSRC\tDST\tHOST\tSID\tLEFT\tMESSAGE")
-	for _, l := range list {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d\t%ds\t%q\n", l.VLAN, l.Proto, l.Src, l.Dst, cmp.Or(l.Host, "(operator)"), l.SID, l.RemainingS, l.Message)
-	}
-	w.Flush()
-	return strings.TrimRight(b.String(), "\n")
+	return tabulate("VLAN\tPROTO\tSRC\tDST\tHOST\tSID\tLEFT\tMESSAGE", func(line func(format string, cells ...any)) {
+		for _, l := range list {
+			line("%d\t%s\t%s\t%s\t%s\t%d\t%ds\t%q", l.VLAN, l.Proto, l.Src, l.Dst, cmp.Or(l.Host, "(operator)"), l.SID, l.RemainingS, l.Message)
+		}
+	})
 }
 
 // blockRows are all rows of blocks, the oldest first by the hosts' clocks.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"ofcontroller/fleet/schema"
@@ -61,14 +60,11 @@ func (h Hosts) OK() bool {
 
 // Table writes a line for each host.
 func (h Hosts) Table() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "HOST\tASKED\tREACHED\tSTATE\tREPORTED\tVERSION\tREASON")
-	for _, l := range h {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", l.Name, l.Asked, l.Reached, l.State, l.heard(), l.Versions["ofcontroller"], l.Reason)
-	}
-	w.Flush()
-	return strings.TrimRight(b.String(), "\n")
+	return tabulate("HOST\tASKED\tREACHED\tSTATE\tREPORTED\tVERSION\tREASON", func(line func(format string, cells ...any)) {
+		for _, l := range h {
+			line("%s\t%d\t%d\t%s\t%s\t%s\t%s", l.Name, l.Asked, l.Reached, l.State, l.heard(), l.Versions["ofcontroller"], l.Reason)
+		}
+	})
 }
 
 // Status tells of every host what it lacks, and why.

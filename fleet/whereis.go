@@ -5,10 +5,7 @@ package fleet
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
@@ -31,18 +28,15 @@ type MACLines []MACLine
 
 // Table writes a line for each address.
 func (list MACLines) Table() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "VLAN\tMAC\tHOST\tPORT\tSINCE\tNOTE")
-	for _, l := range list {
-		note := ""
-		if l.MovedTo != "" {
-			note = "moved to " + l.MovedTo
+	return tabulate("VLAN\tMAC\tHOST\tPORT\tSINCE\tNOTE", func(line func(format string, cells ...any)) {
+		for _, l := range list {
+			note := ""
+			if l.MovedTo != "" {
+				note = "moved to " + l.MovedTo
+			}
+			line("%d\t%s\t%s\t%s\t%ds\t%s", l.VLAN, l.MAC, l.Host, l.Port, l.AgeS, note)
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%ds\t%s\n", l.VLAN, l.MAC, l.Host, l.Port, l.AgeS, note)
-	}
-	w.Flush()
-	return strings.TrimRight(b.String(), "\n")
+	})
 }
 
 // MACFilter says which addresses are asked for. A zero field asks for all.
