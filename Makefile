@@ -90,6 +90,11 @@ bench: deps ## Measure beside its peers and write docs/performance.md; one part:
 	CGO_ENABLED=0 go build -trimpath -o bin/bench ./testenv/bench
 	$(ROOT) bin/bench $(BENCH)
 
+.PHONY: bench-compare
+bench-compare: ## Compare the results of two runs of bench, the directories OLD and NEW (docs/performance); fails when a conclusion changed
+	CGO_ENABLED=0 go build -trimpath -o bin/bench ./testenv/bench
+	bin/bench -compare $(OLD) $(NEW)
+
 .PHONY: soak
 soak: deps ## Keep the gateway busy for SOAKTIME and see that it does not grow
 	$(ROOT) go test ./ofapp -count=1 -v -timeout 120m -run '^TestSoak$$' -soak.time $(SOAKTIME)

@@ -68,7 +68,10 @@ func wantDocument(t *testing.T, s subject, r *record) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "performance.md")
-	marks := "<!-- begin generated: " + sectionName(s) + " -->\n<!-- end generated: " + sectionName(s) + " -->\n"
+	marks := ""
+	for _, name := range []string{sectionName(s), barSection} {
+		marks += "<!-- begin generated: " + name + " -->\n<!-- end generated: " + name + " -->\n"
+	}
 	if err := os.WriteFile(file, []byte(marks), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +109,9 @@ func TestGenerated(t *testing.T) {
 		if err := docs.Section(filepath.Join(dir, "performance.md"), sectionName(s), document(s, r), *update); err != nil {
 			t.Error(err)
 		}
+	}
+	if err := bars(dir, *update); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -85,8 +85,15 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	quick := set.Bool("quick", false, "smallest sizes, to see that all works; writes no document")
 	render := set.Bool("render", false, "measure nothing: write plots and tables anew from the results that are there")
 	most := set.Int("rounds", 0, "`most` rounds of each arm, for a quick look; 0 is as many as each part has")
+	against := set.Bool("compare", false, "measure nothing: compare the results of two `directories`, the older first")
 	if err := set.Parse(args); err != nil {
 		return err
+	}
+	if *against {
+		if set.NArg() != 2 {
+			return errors.New("-compare wants two directories")
+		}
+		return compare(set.Arg(0), set.Arg(1), out)
 	}
 	chosen, err := choose(set.Args())
 	if err != nil {

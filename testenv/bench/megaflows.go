@@ -13,6 +13,8 @@ import (
 	"ofcontroller/testenv/frame"
 )
 
+const perIngress = "datapath flows per (ingress, VLAN)"
+
 // guests is the number of guests that the hosts talk to.
 const guests = 20
 
@@ -61,7 +63,7 @@ func runHosts(ctx context.Context, b *bench) error {
 		if err := interleave(ctx, b.rounds(3), arms); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		if err := b.limit(what, "datapath flows per (ingress, VLAN)", armGateway, atMost(2)); err != nil {
+		if err := b.limit(what, perIngress, armGateway, atMost(2)); err != nil {
 			return err
 		}
 	}
@@ -87,7 +89,7 @@ func (b *bench) talk(ctx context.Context, w *ways, name, what string, n int) err
 		return err
 	}
 	b.add(what, float64(n), name, "datapath flows", float64(all))
-	b.add(what, float64(n), name, "datapath flows per (ingress, VLAN)", float64(all)/float64(inputs))
+	b.add(what, float64(n), name, perIngress, float64(all)/float64(inputs))
 	return nil
 }
 
@@ -182,16 +184,18 @@ func newVLANCount(n int) vlanCount {
 // vlanSwitch is a switch of its own for one number of VLANs, or for NORMAL.
 type vlanSwitch struct {
 	*bed
-	way *way
+	way    *way
+	inputs int // ports in use
 }
 
 // newVLANSwitch makes one with n VLANs; none is NORMAL.
 func newVLANSwitch(ctx context.Context, n int) (s *vlanSwitch, err error) {
-	s = &vlanSwitch{}
+	s = &vlanSwitch{inputs: 4}
 	if s.bed, err = newBed(ctx); err != nil {
 		return nil, err
 	}
 	if n == 0 {
+		s.inputs = 2 // no loop
 		s.way, err = s.bed.way("n")
 	} else if s.way, err = s.looped("v"); err == nil {
 		_, err = s.gateway(ctx, yaml("v", fmt.Sprintf("  - {port: v-in, vlans: [%s]}", upTo(n)), ""))
@@ -255,6 +259,7 @@ func (b *bench) vlanCost(ctx context.Context, e *vlanSwitch, l load, name string
 	}
 	n, err := e.datapathFlows()
 	b.add(l.name, l.x, name, "datapath flows", float64(n))
+	b.add(l.name, l.x, name, perIngress, float64(n)/float64(e.inputs*len(l.frames)))
 	return err
 }
 
@@ -269,6 +274,7 @@ func (b *bench) vlanClaims(counts []int) error {
 			for _, name := range []string{armOFController, armNormal} {
 				errs = append(errs, b.growth(unit, name+suffix, what, newVLANCount(counts[0]).what))
 			}
+			errs = append(errs, b.limit(what, perIngress, armOFController+suffix, atMost(2)))
 		}
 	}
 	return errors.Join(errs...)

@@ -58,6 +58,18 @@ func (b bar) met(x float64) bool {
 	return true
 }
 
+func (b bar) String() string { return b.Kind + " " + number(b.Limit) }
+
+// title is what is claimed, without the case.
+func (c claim) title() string {
+	if c.To == "" {
+		return c.Of
+	}
+	return c.Of + " ÷ " + c.To
+}
+
+func (c claim) met() bool { return c.Bar.met(median(c.Samples)) }
+
 // add appends a sample.
 func (r *record) add(what string, x float64, arm, unit string, sample float64) {
 	v := r.find(what, arm, unit)

@@ -13,7 +13,8 @@ import (
 	"ofcontroller/docs"
 )
 
-// publish writes a record as JSON, its plots, and its part of the document.
+// publish writes a record as JSON, its plots, and its part of the document with
+// the table of all bars.
 func publish(dir string, s subject, r *record) error {
 	for _, path := range []string{resultFile(dir, s.name), imageFile(dir, s.name)} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -28,7 +29,10 @@ func publish(dir string, s subject, r *record) error {
 			return fmt.Errorf("plot of %s: %w", s.name, err)
 		}
 	}
-	return docs.Section(filepath.Join(dir, "performance.md"), sectionName(s), document(s, r), true)
+	if err := docs.Section(filepath.Join(dir, "performance.md"), sectionName(s), document(s, r), true); err != nil {
+		return err
+	}
+	return bars(dir, true)
 }
 
 func sectionName(s subject) string { return "bench " + s.name }
@@ -64,18 +68,14 @@ func document(s subject, r *record) string {
 func claimTable(r *record) string {
 	var rows [][]string
 	for _, c := range r.Claims {
-		what := c.Of
-		if c.To != "" {
-			what += " ÷ " + c.To
-		}
 		asked, met := "reported", ""
 		if c.Bar.Kind != "" {
-			asked, met = c.Bar.Kind+" "+number(c.Bar.Limit), "missed"
-			if c.Bar.met(median(c.Samples)) {
+			asked, met = c.Bar.String(), "missed"
+			if c.met() {
 				met = "met"
 			}
 		}
-		rows = append(rows, []string{c.What, c.Unit, what, number(median(c.Samples)), span(c.Samples), asked, met})
+		rows = append(rows, []string{c.What, c.Unit, c.title(), number(median(c.Samples)), span(c.Samples), asked, met})
 	}
 	return docs.Table([]string{"case", "unit", "claim", "median", "range", "bar", ""}, rows)
 }
@@ -126,13 +126,9 @@ func summary(r *record) string {
 	for _, c := range r.Claims {
 		verdict := ""
 		if c.Bar.Kind != "" {
-			verdict = fmt.Sprintf(" (%s %s: met %t)", c.Bar.Kind, number(c.Bar.Limit), c.Bar.met(median(c.Samples)))
+			verdict = fmt.Sprintf(" (%s: met %t)", c.Bar, c.met())
 		}
-		to := ""
-		if c.To != "" {
-			to = " / " + c.To
-		}
-		fmt.Fprintf(&b, "   %s, %s: %s%s = %s, %s%s\n", c.What, c.Unit, c.Of, to, number(median(c.Samples)), span(c.Samples), verdict)
+		fmt.Fprintf(&b, "   %s = %s%s\n", c.label(), c.figure(), verdict)
 	}
 	return b.String()
 }
