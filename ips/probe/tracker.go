@@ -89,6 +89,7 @@ type Tracker struct {
 	bad    int    // losses in a row
 	run    int    // losses in a row, in the order sent
 	missed uint64 // the probe lost last
+	raised uint64 // the probe whose return took the attachment up last
 	next   time.Time
 
 	formats   []formatHealth
@@ -201,6 +202,7 @@ func (t *Tracker) returned(p *sent, now time.Time) {
 	if t.state == Up {
 		t.pace.judge(t.last, t.cfg)
 	} else if t.good >= t.needed() {
+		t.raised = p.nth
 		t.enter(Up, fmt.Sprintf("%s in a row back, the last after %v", probes(t.good), t.last.Round(time.Microsecond)), now)
 	}
 	t.show(now)
@@ -269,10 +271,14 @@ func (t *Tracker) Fail(reason string, now time.Time) {
 // lose counts a loss. The attachment is down only after losses in a row both as
 // they become known and as the probes were sent: where the time-out is longer
 // than the interval, returns that come late would otherwise let losses stand side
-// by side that have probes between them which did come back.
+// by side that have probes between them which did come back. A probe that was
+// sent before the attachment came up says nothing of it since.
 func (t *Tracker) lose(p *sent, now time.Time) {
 	p.outcome = lost
 	t.counts.Lost++
+	if p.nth < t.raised {
+		return
+	}
 	t.bad, t.good = t.bad+1, 0
 	if p.nth != t.missed+1 {
 		t.run = 0

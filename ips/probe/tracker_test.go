@@ -190,6 +190,30 @@ func TestReasonAndRTT(t *testing.T) {
 	}
 }
 
+// What an attachment that was dead had under way when it came back is lost, and
+// does not take it down again.
+func TestLossesFromBefore(t *testing.T) {
+	tr := New(Config{Interval: 50 * time.Millisecond, Timeout: 400 * time.Millisecond, DownAfter: 3, UpAfter: 2}, Down)
+	for i := range 6 {
+		tr.Sent(uint64(i), tr.Pick(), ms(50*i))
+	}
+	play(tr, []step{{251, "r", 4}, {252, "r", 5}})
+	if s, reason, _ := tr.State(); s != Up {
+		t.Fatalf("%v, %s", s, reason)
+	}
+	tr.Tick(ms(600)) // by somebody who was late
+	if s, reason, _ := tr.State(); s != Up || tr.Counts().Lost != 4 {
+		t.Errorf("%v, %s, %d lost; want 4 losses from before, and nothing else", s, reason, tr.Counts().Lost)
+	}
+	for i := range 3 {
+		tr.Sent(uint64(6+i), tr.Pick(), ms(650+50*i))
+	}
+	tr.Tick(ms(1200))
+	if s, _, _ := tr.State(); s != Down {
+		t.Errorf("%v after 3 losses of its own", s)
+	}
+}
+
 // A model that remembers everything and judges by the definition alone must
 // agree with the tracker on any sequence of events.
 func TestAgreesWithModel(t *testing.T) {
@@ -238,6 +262,7 @@ type model struct {
 	done             map[uint64]bool
 	missed           map[uint64]bool
 	run              int    // losses in a row, in the order sent
+	raised           uint64 // the probe that took it up last
 	trail            []bool // outcomes in the order in which they became known
 	good, lost, void uint64
 }
@@ -260,6 +285,10 @@ func (m *model) expire(now time.Time) {
 	for _, seq := range m.order {
 		if !m.done[seq] && now.Sub(m.sent[seq]) >= m.cfg.Timeout {
 			m.lost++
+			if seq < m.raised {
+				m.done[seq] = true
+				continue
+			}
 			m.missed[seq] = true
 			for m.run = 0; m.missed[seq-uint64(m.run)]; m.run++ {
 			}
@@ -271,8 +300,8 @@ func (m *model) expire(now time.Time) {
 func (m *model) outcome(seq uint64, good bool) {
 	m.done[seq] = true
 	m.trail = append(m.trail, good)
-	if n := m.cfg.UpAfter; good && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], true) {
-		m.state = Up
+	if n := m.cfg.UpAfter; good && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], true) && m.state != Up {
+		m.state, m.raised = Up, seq
 	}
 	if n := m.cfg.DownAfter; !good && m.run >= n && len(m.trail) >= n && all(m.trail[len(m.trail)-n:], false) {
 		m.state = Down
