@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -38,6 +39,17 @@ type Line struct {
 // lose every upcall for good, in seconds.
 const warmUp = 25
 
+// guestCPU has all instructions that the emulation knows, as Suricata's pattern
+// matcher needs SSSE3, but for those that copy and clear memory a byte at a time
+// where it has no faster way.
+const guestCPU = "max,-erms,-fsrm"
+
+// guestKernel are parameters of the kernel that make an emulated machine faster:
+// programs at the same addresses each time find their code translated already, a
+// page table has four levels instead of five, and no processor is guarded against
+// that does not exist.
+const guestKernel = "norandmaps no5lvl mitigations=off"
+
 // Run boots the guest and runs the binaries there, one after the other. Every
 // line that the guest prints goes to each; the exit codes come back in the order
 // of the binaries, -1 where none came. The time is bounded by ctx.
@@ -48,10 +60,9 @@ func (im Image) Run(ctx context.Context, controller string, bins []Binary, each 
 	}
 	defer os.Remove(script)
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
-		// All instructions that the emulation knows: Suricata's pattern matcher needs SSSE3.
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072", "-nographic", "-no-reboot", "-nic", "none",
+		"-accel", "tcg,thread=multi", "-cpu", guestCPU, "-smp", "2", "-m", "3072", "-nographic", "-no-reboot", "-nic", "none",
 		"-kernel", filepath.Join(im.Root, "boot", "vmlinuz-"+im.Version), "-initrd", im.Initrd,
-		"-append", "console=ttyS0 quiet panic=-1 script="+script,
+		"-append", "console=ttyS0 quiet panic=-1 "+guestKernel+" script="+script,
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
@@ -107,14 +118,14 @@ func (im Image) script(controller string, bins []Binary) (string, error) {
 	defer f.Close()
 	w := bufio.NewWriter(f)
 	fmt.Fprintf(w, `export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
-export TESTENV_DATAPATH=system TESTENV_CONTROLLER=%s TESTENV_TIME_SCALE=6
+export TESTENV_DATAPATH=%s TESTENV_CONTROLLER=%s TESTENV_TIME_SCALE=6
 mount -t tmpfs tmpfs /run; mkdir -p /run/tmp; export TMPDIR=/run/tmp
 mkdir -p /lib/modules; rm -rf /lib/modules/%s; ln -s %s/lib/modules/%s /lib/modules/%s
 mount -t sysfs sysfs /sys 2>/dev/null
 ip link set lo up
 for m in openvswitch tun veth; do modprobe $m || echo "no module $m"; done
 while [ "$(cut -d. -f1 /proc/uptime)" -lt %d ]; do sleep 0.2; done
-`, controller, im.Version, im.Root, im.Version, im.Version, warmUp)
+`, cmp.Or(os.Getenv("TESTENV_DATAPATH"), "system"), controller, im.Version, im.Root, im.Version, im.Version, warmUp)
 	if ovs := os.Getenv("TESTENV_OVS"); ovs != "" { // another Open vSwitch, see testenv/other-ovs.sh
 		fmt.Fprintf(w, "export TESTENV_OVS=%s\n", ovs)
 	}
