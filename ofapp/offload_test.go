@@ -228,10 +228,20 @@ func TestOffload(t *testing.T) {
 				t.Errorf("%+v", o)
 			}
 		})
+		if i == 1 { // both VLANs; later the first may have been idle for too long, on a slow machine
+			bypass -= 2
+			t.Run("rm", func(t *testing.T) { b.t = t; b.removeOffloads(bypass, block) })
+		}
 	}
 	b.t = t
 	t.Run("not told apart", func(t *testing.T) { b.t = t; b.notOffloaded() })
-	t.Run("rm", func(t *testing.T) { b.t = t; b.removeOffloads(bypass, block) })
+	t.Run("rm --all", func(t *testing.T) {
+		b.t = t
+		if text, err := b.ctl.CLI("offloads", "rm", "--all"); err != nil {
+			t.Errorf("rm --all: %v %s", err, text)
+		}
+		b.waitOffloads(0, 0)
+	})
 }
 
 func vid(c *conversation) int {
@@ -268,7 +278,7 @@ func (b *bed) notOffloaded() {
 			b.t.Errorf("%d of 2 frames were inspected: %x", got, f)
 		}
 	}
-	if got := len(b.offloads()); got != have {
+	if got := len(b.offloads()); got > have { // some may have been idle for too long meanwhile
 		b.t.Errorf("%d connections are offloaded, there were %d", got, have)
 	}
 }
@@ -284,8 +294,8 @@ func ipChecksum(header []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// removeOffloads hands connections back to the engine, one in every VLAN and then
-// the rest.
+// removeOffloads hands a connection of each VLAN back to the engine, after which
+// so many are left.
 func (b *bed) removeOffloads(bypass, block int) {
 	b.t.Helper()
 	for _, args := range [][]string{{"nonsense", "192.0.2.2:80"}, {"192.0.2.9:1", "192.0.2.2:80"}} {
@@ -296,11 +306,7 @@ func (b *bed) removeOffloads(bypass, block int) {
 	if text, err := b.ctl.CLI("offloads", "rm", "192.0.2.2:80", "198.51.100.7:1000"); err != nil || !strings.HasPrefix(text, "2 connections") {
 		b.t.Errorf("rm: %v %s", err, text)
 	}
-	b.waitOffloads(bypass-2, block)
-	if text, err := b.ctl.CLI("offloads", "rm", "--all"); err != nil {
-		b.t.Errorf("rm --all: %v %s", err, text)
-	}
-	b.waitOffloads(0, 0)
+	b.waitOffloads(bypass, block)
 }
 
 // bypassed opens a connection and has it bypassed.
