@@ -142,10 +142,11 @@ func parseLearned(s *openflow.FlowStats, m *openflow.Match) (l learnedFlow, ok b
 const maxDump = 3_000_000
 
 // dump reads all flows of the switch. known is what it is thought to hold, nil
-// for nothing.
-func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms, known *flowTable) (*held, error) {
+// for nothing. It ends with errGaveWay when stop, asked for each flow, says so; nil
+// never does.
+func dump(ctx context.Context, conn *openflow.Conn, forms offloadForms, known *flowTable, stop func() bool) (*held, error) {
 	h := newHeld(known)
-	d := dumping{held: h, forms: forms, now: time.Now()}
+	d := dumping{held: h, forms: forms, now: time.Now(), stop: stop}
 	if err := eachFlow(ctx, conn, openflow.TableAll, d.take); err != nil {
 		return nil, err
 	}
@@ -213,10 +214,14 @@ type dumping struct {
 	*held
 	forms offloadForms
 	now   time.Time
+	stop  func() bool
 	match openflow.Match // memory to work in
 }
 
 func (d *dumping) take(s openflow.FlowStats) error {
+	if d.stop != nil && d.stop() {
+		return errGaveWay
+	}
 	if d.other.size()+len(d.learned)+len(d.offload) >= maxDump {
 		return fmt.Errorf("the switch has more than %d flows", maxDump)
 	}

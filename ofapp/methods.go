@@ -154,7 +154,7 @@ func (a *App) Live(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h, err := dump(ctx, conn, a.forms, w.flows)
+	h, err := dump(ctx, conn, a.forms, w.flows, nil)
 	if err != nil {
 		return "", err
 	}

@@ -76,7 +76,7 @@ func benchOffload(b *testing.B, n int) {
 			b.ReportMetric(float64(resident(b, vswitchd)-rss)/float64(n), "B-vswitchd/conn")
 		}
 		began = time.Now()
-		if _, err := dump(ctx, conn, forms, nil); err != nil {
+		if _, err := dump(ctx, conn, forms, nil, nil); err != nil {
 			b.Fatal(err)
 		}
 		audit = append(audit, ms(time.Since(began)))

@@ -71,7 +71,7 @@ func (a *App) Plan(ctx context.Context, next *config.Config) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	h, err := dump(ctx, conn, a.forms, was.flows)
+	h, err := dump(ctx, conn, a.forms, was.flows, nil)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -59,7 +59,7 @@ func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
 	}
 	defer a.foreign.stop()
 	s := &syncer{a: a, conn: conn, silence: map[string]*silence{}}
-	if err := s.look(ctx); err != nil {
+	if err := s.look(ctx, nil); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -80,16 +80,45 @@ type syncer struct {
 	members string                 // ports and VLANs that the last sync knew
 	assumed bool                   // the attachments' health was taken from the switch
 	quiet   bool                   // the last sync left nothing to do: a difference now is somebody else's work
+	due     bool                   // the audit's time has come
+	late    time.Time              // since when a look gives way to changes; zero: none does
 }
 
-// look reads what the switch holds.
-func (s *syncer) look(ctx context.Context) error {
+// giveWay is how long looks at the switch give way to changes that are asked
+// for. A dump of 100,000 flows takes some tenths of a second.
+const giveWay = 500 * time.Millisecond
+
+// errGaveWay says that a look was given up, because there is something to do.
+var errGaveWay = errors.New("gave way to a change")
+
+// inspect looks at what the switch holds, unless the inputs change: then it leaves
+// that for the next turn, and asks for one. What is known stays as it was.
+func (s *syncer) inspect(ctx context.Context, audit *time.Timer) error {
+	if s.late.IsZero() {
+		s.late = time.Now()
+	}
+	err := s.look(ctx, func() bool { return len(s.a.wake) > 0 && time.Since(s.late) < giveWay })
+	if errors.Is(err, errGaveWay) {
+		<-s.a.wake // nobody else takes it
+		s.quiet = false
+		s.a.doubtFlows()
+		return nil
+	}
+	if s.due {
+		audit.Reset(max(auditPause, auditFactor*time.Since(s.late)))
+	}
+	s.due, s.late = false, time.Time{}
+	return err
+}
+
+// look reads what the switch holds, to the end unless stop says otherwise.
+func (s *syncer) look(ctx context.Context, stop func() bool) error {
 	s.a.offloads.look()
 	var known *flowTable // what it should hold, once that is known
 	if s.target != nil {
 		known = s.target.table.flows
 	}
-	h, err := dump(ctx, s.conn, s.a.forms, known)
+	h, err := dump(ctx, s.conn, s.a.forms, known, stop)
 	if err != nil {
 		return err
 	}
@@ -139,19 +168,15 @@ func (s *syncer) news(ctx context.Context, audit *time.Timer, groups <-chan time
 			s.quiet = false
 			return nil
 		case <-s.a.doubt:
-			return s.look(ctx)
+			return s.inspect(ctx, audit)
 		case <-groups:
 			if changed, err := s.groupsChanged(ctx); changed || err != nil {
 				return err
 			}
 		case <-audit.C:
-			began := time.Now()
 			s.meters = nil // looked at again
-			if err := s.look(ctx); err != nil {
-				return err
-			}
-			audit.Reset(max(auditPause, auditFactor*time.Since(began)))
-			return nil
+			s.due = true
+			return s.inspect(ctx, audit)
 		}
 	}
 }
@@ -279,7 +304,7 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 func (s *syncer) difference(ctx context.Context, t *target) (change, error) {
 	members := membership(t.gateway)
 	if s.members != "" && members != s.members {
-		if err := s.look(ctx); err != nil {
+		if err := s.look(ctx, nil); err != nil {
 			return change{}, err
 		}
 	}

@@ -18,8 +18,8 @@ func reasons() map[quantity]string {
 		{"vlans", "µs CPU per frame"}: "configured VLANs cost nothing: with one in use the cost is flat. Each VLAN in use has its datapath flows, two passes of them; " +
 			"NORMAL's cost grows by the same cause with half as many",
 		{"install", "s, change one"}: "what ofcontroller has to do is 4 ms (`BenchmarkChange/100000macs`), beside 9 ms for reading the YAML. " +
-			"The rest is waiting: for an audit that is under way, which takes 0.2 s at 100,000 flows, and for ovs-vswitchd",
-		{"install", "s, from nothing"}: "the cause is not found. The switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them",
+			"The rest is waiting for ovs-vswitchd: an audit gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
+		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",
 		{"punt", "packet-ins/s"}: "with one outstanding both wait for two wake-ups of a process, which leaves no room for a factor of 3: the bare loop beside it does nothing else. " +
 			"With 64, of 2 to 3 µs of CPU each, 0.8 are the HMAC of a probe, the rest the hand-over between goroutines and the encoding. At two probes a second, 64 attachments make 128 packet-ins a second",
 		{"storm", "share of the storm"}: "other ports lose nothing. A new source is translated twice here, before and after the IPS, and once by NORMAL; the first 1,024 of the port are learned beside it, at 0.2 ms each. " +
