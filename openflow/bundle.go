@@ -121,7 +121,7 @@ func (b *bundle) fill(ctx context.Context, mods []Mod) error {
 		if err := b.conn.send(ctx, chunk); err != nil {
 			return err
 		}
-		chunk = make([]byte, 0, cap(chunk))
+		chunk = chunk[:0]
 	}
 	return nil
 }
@@ -197,14 +197,9 @@ func (b *bundle) checkReply(m message, want uint16) error {
 // discard makes the switch forget the bundle, if it reads at all. It waits for
 // no answer: the xid stays unknown, so an error comes as an event.
 func (b *bundle) discard(ctx context.Context) {
-	select {
-	case b.conn.out <- b.controlMessage(3, openflow13.OFPBCT_DISCARD_REQUEST):
-	case <-b.conn.done:
-	case <-ctx.Done():
-		select {
-		case b.conn.out <- b.controlMessage(3, openflow13.OFPBCT_DISCARD_REQUEST):
-		default:
-		}
+	m := b.controlMessage(3, openflow13.OFPBCT_DISCARD_REQUEST)
+	if b.conn.send(ctx, m) != nil {
+		_ = b.conn.out.put(m)
 	}
 }
 

@@ -67,18 +67,22 @@ func (c *Conn) waiting(xid uint32) *call {
 	return nil
 }
 
-// send queues whole messages for the writer.
+// send queues whole messages for the writer. b is not kept.
 func (c *Conn) send(ctx context.Context, b []byte) error {
-	if err := c.Err(); err != nil {
-		return err
-	}
-	select {
-	case c.out <- b:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.done:
-		return c.err
+	for {
+		if err := c.Err(); err != nil {
+			return err
+		}
+		if c.out.put(b) {
+			return nil
+		}
+		select {
+		case <-c.out.room:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.done:
+			return c.err
+		}
 	}
 }
 

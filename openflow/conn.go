@@ -32,10 +32,9 @@ const (
 )
 
 const (
-	readBuffer  = 64 << 10
-	writeBuffer = 128 << 10
-	// outQueue is how many chunks of at most 64 KiB wait for the writer.
-	outQueue = 4
+	readBuffer = 64 << 10
+	// writeChunk is how many bytes go to the socket at once, with one deadline.
+	writeChunk = 128 << 10
 	// echoQueue is how many echo replies wait for the writer. A switch that asks
 	// for more without reading gets no answer to the rest.
 	echoQueue = 8
@@ -60,7 +59,7 @@ type Conn struct {
 	log      logrus.FieldLogger
 	features Features
 
-	out      chan []byte // whole messages, in order
+	out      *outbox
 	echoes   chan []byte // echo replies, which must not wait behind a full out
 	events   chan Event
 	dropped  atomic.Uint64
@@ -83,7 +82,7 @@ type Conn struct {
 func newConn(nc net.Conn, in *bufio.Reader, o Options) *Conn {
 	c := &Conn{
 		nc: nc, in: in, opts: o, log: o.Log,
-		out:    make(chan []byte, outQueue),
+		out:    newOutbox(),
 		echoes: make(chan []byte, echoQueue),
 		events: make(chan Event, o.EventQueue),
 		done:   make(chan struct{}),
@@ -221,20 +220,24 @@ func (c *Conn) answerEcho(m message) {
 	}
 }
 
-// write is the writer: it gathers what waits and flushes when nothing does.
+// write is the writer.
 func (c *Conn) write() {
-	w := bufio.NewWriterSize(deadlineWriter{c.nc, c.opts.WriteTimeout}, writeBuffer)
+	w := deadlineWriter{c.nc, c.opts.WriteTimeout}
+	var b []byte
 	for {
-		var b []byte
+		var err error
 		select {
 		case <-c.done:
 			return
-		case b = <-c.echoes:
-		case b = <-c.out:
-		}
-		_, err := w.Write(b)
-		if err == nil && len(c.out) == 0 && len(c.echoes) == 0 {
-			err = w.Flush()
+		case e := <-c.echoes:
+			_, err = w.Write(e)
+		case <-c.out.ready:
+			b = c.out.take(b)
+			for rest := b; len(rest) > 0 && err == nil; {
+				var n int
+				n, err = w.Write(rest[:min(len(rest), writeChunk)])
+				rest = rest[n:]
+			}
 		}
 		if err != nil {
 			c.fail(fmt.Errorf("write to the switch: %w", err))
@@ -259,10 +262,7 @@ func (c *Conn) watch() {
 				return
 			}
 			xid := c.allocate(1)
-			select {
-			case c.out <- appendHeader(nil, typeEchoRequest, xid):
-			default: // the writer is busy: the switch has enough to read
-			}
+			_ = c.out.put(appendHeader(nil, typeEchoRequest, xid)) // or the switch has enough to read
 		}
 	}
 }

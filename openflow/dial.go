@@ -96,7 +96,7 @@ func dialEndpoint(ctx context.Context, o Options) (net.Conn, error) {
 // hello exchanges OFPT_HELLO (OpenFlow 1.3.5, section 7.5.1). Only 1.3 is
 // offered. The peer's offer is its bitmap if it sends one, and else every
 // version up to that of its header: Open vSwitch sends none.
-func hello(ctx context.Context, nc net.Conn, in io.Reader) error {
+func hello(ctx context.Context, nc net.Conn, in *bufio.Reader) error {
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	b := appendHeader(nil, typeHello, 1)

@@ -3,6 +3,7 @@
 package openflow
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -26,16 +27,22 @@ type message struct {
 }
 
 // readMessage reads one message. The length field bounds what it allocates.
-func readMessage(r io.Reader) (message, error) {
-	var h [headerLen]byte
-	if _, err := io.ReadFull(r, h[:]); err != nil {
+func readMessage(r *bufio.Reader) (message, error) {
+	h, err := r.Peek(headerLen)
+	if err != nil {
+		if err == io.EOF && len(h) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
 		return message{}, err
 	}
 	n := int(binary.BigEndian.Uint16(h[2:]))
+	m := message{version: h[0], typ: h[1], xid: binary.BigEndian.Uint32(h[4:])}
+	if _, err := r.Discard(headerLen); err != nil {
+		return message{}, err
+	}
 	if n < headerLen {
 		return message{}, fmt.Errorf("header with length %d: %w", n, ErrMalformed)
 	}
-	m := message{version: h[0], typ: h[1], xid: binary.BigEndian.Uint32(h[4:])}
 	if n > headerLen {
 		m.body = make([]byte, n-headerLen)
 		if _, err := io.ReadFull(r, m.body); err != nil {

@@ -3,6 +3,7 @@
 package openflow
 
 import (
+	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -88,7 +89,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		c := &Conn{log: log, events: make(chan Event, 16), echoes: make(chan []byte, 1)}
 		c.register(1<<16, (&bundle{adds: &call{}, refused: make(chan struct{})}).refuse)
-		r := bytes.NewReader(stream)
+		r := bufio.NewReader(bytes.NewReader(stream))
 		for start := time.Now(); time.Since(start) < 5*time.Second; {
 			m, err := readMessage(r)
 			if err != nil {

@@ -21,7 +21,8 @@ type PacketOut struct {
 // PacketOut hands a frame to the switch and does not wait. An error of the
 // switch arrives as an Error event.
 func (c *Conn) PacketOut(ctx context.Context, p PacketOut) error {
-	b, err := p.append(nil, c.allocate(1))
+	var room [256]byte // for a probe
+	b, err := p.append(room[:0], c.allocate(1))
 	if err == nil {
 		err = c.send(ctx, b)
 	}

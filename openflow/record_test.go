@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -41,8 +42,11 @@ func TestSeeds(t *testing.T) {
 		if kinds[name] == nil {
 			t.Errorf("the switch did not send %s again", name)
 		}
-		for r := bytes.NewReader(b); r.Len() > 0; {
+		for r := bufio.NewReader(bytes.NewReader(b)); ; {
 			m, err := readMessage(r)
+			if errors.Is(err, io.EOF) {
+				break
+			}
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

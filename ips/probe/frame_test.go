@@ -4,6 +4,8 @@ package probe
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -155,4 +157,22 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestCheck holds the check against crypto/hmac, for frames of all lengths.
+func TestCheck(t *testing.T) {
+	nonce := [8]byte{1, 2, 3, 0x36, 0x5c, 0xff, 0, 8}
+	for n := inCheck + atInner; n < 4*Length+maxText; n++ {
+		frame := make([]byte, n)
+		for i := range frame {
+			frame[i] = byte(i*7 + n)
+		}
+		got := check(frame, nonce)
+		frame[atTCI] &^= dei >> 8
+		m := hmac.New(sha256.New, nonce[:])
+		m.Write(frame)
+		if want := m.Sum(nil)[:checkLen]; !bytes.Equal(got[:], want) {
+			t.Fatalf("%d bytes: %x, want %x", n, got, want)
+		}
+	}
 }
