@@ -22,11 +22,14 @@ type Operator struct{ s *conn }
 
 // Open connects to the database and reads it, until ctx ends.
 func Open(ctx context.Context, server Server) (*Operator, error) {
-	s, _, err := server.dial(ctx, 0, newPatience(),
-		watch{row: &schema.Fleet{}}, watch{row: &schema.Host{}}, watch{row: &schema.Layer{}}, watch{row: &schema.Uplink{}},
-		watch{row: &schema.Trunk{}}, watch{row: &schema.Attachment{}}, watch{row: &schema.PolicyLine{}}, watch{row: &schema.HostStatus{}},
-		watch{row: &schema.Connection{}}, watch{row: &schema.Block{}}, watch{row: &schema.RuleSet{}}, watch{row: &schema.Lease{}},
-		watch{row: &schema.RBACRole{}}, watch{row: &schema.RBACPermission{}})
+	watched := []watch{
+		{row: &schema.Fleet{}}, {row: &schema.Host{}}, {row: &schema.Layer{}}, {row: &schema.HostStatus{}}, {row: &schema.Connection{}},
+		{row: &schema.Block{}}, {row: &schema.RuleSet{}}, {row: &schema.Lease{}}, {row: &schema.RBACRole{}}, {row: &schema.RBACPermission{}},
+	}
+	for _, row := range items() {
+		watched = append(watched, watch{row: row})
+	}
+	s, _, err := server.dial(ctx, 0, newPatience(), watched...)
 	if err != nil {
 		return nil, err
 	}
