@@ -82,6 +82,7 @@ chaos: deps ## Hurt the gateway for CHAOSTIME and write the fault table of docs/
 
 .PHONY: fleet-faults
 fleet-faults: deps ## Hurt the database of a fleet and write the fault table of docs/fleet.md
+	@testenv/install.sh clocks
 	$(ROOT) go test ./ofapp -count=1 -v -timeout 20m -run '^TestFleetFaults$$' -fleet.table
 
 .PHONY: bench
@@ -160,7 +161,7 @@ test-image: deps ## Run the container image on a private switch
 .PHONY: generate
 generate: ## Write the generated references and golden files anew
 	go generate ./...
-	go test ./docs ./ofapp ./cmd/ofcontroller ./testenv/bench -run 'Golden|Generated' -update
+	go test ./docs ./fleet ./ofapp ./cmd/ofcontroller ./testenv/bench -run 'Golden|Generated' -update
 	go test ./testenv/demo -run 'TestDemo$$' -update
 
 .PHONY: screenshots

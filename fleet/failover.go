@@ -84,6 +84,31 @@ func (p *Plan) compareGroups(have map[string]*schema.Lease, want map[string]conf
 	}
 }
 
+// electionMost is how long a cluster with the election timer of docs/howto/fleet.md may be without a leader that was killed:
+// ovsdb-server waits for the timer and up to a second more, by chance, before it asks for votes (raft.c, ELECTION_RANGE_MSEC).
+// outlasting is the shortest lease of which then, when a renewal is due, more is left.
+const (
+	electionMost = 1200 * time.Millisecond
+	outlasting   = 2 * time.Second
+)
+
+// note tells of groups whose lease does not outlast the end of a cluster's leader.
+func (o *Operator) note(ctx context.Context, p *Plan) error {
+	for _, c := range p.Changes {
+		g, there := p.groups[c.group]
+		if !there || g.Lease >= outlasting {
+			continue
+		}
+		clustered, err := o.clustered(ctx)
+		if err != nil || !clustered {
+			return err
+		}
+		p.Notes = append(p.Notes, fmt.Sprintf("failover group %s: with lease: %v nobody may forward it for a while when the leader of the servers ends: another one is elected within %v; lease: %v outlasts that",
+			g.Name, g.Lease, electionMost, outlasting))
+	}
+	return nil
+}
+
 // lease makes the row of a group what it is to be. Who holds it keeps it, if it is still one of the group.
 func (b *batch) lease(name string, want map[string]config.FailoverGroup, have map[string]*schema.Lease) {
 	g, wanted := want[name]
@@ -100,12 +125,18 @@ func (b *batch) lease(name string, want map[string]config.FailoverGroup, have ma
 	}
 }
 
+// States of a failover group.
+const (
+	GroupHeld   = "held"
+	GroupLapsed = "lapsed" // nobody forwards
+)
+
 // GroupLine is a failover group in short.
 type GroupLine struct {
 	Name       string   `json:"name"`
 	Hosts      []string `json:"hosts"`  // the first is to have the lease, unless operators want another one
 	Holder     string   `json:"holder"` // that has it, or had it last; "" none yet
-	State      string   `json:"state"`  // held, or lapsed: nobody forwards
+	State      string   `json:"state"`  // GroupHeld or GroupLapsed
 	Wanted     string   `json:"wanted,omitempty"`
 	Definition string   `json:"definition"`
 	Epoch      int      `json:"epoch"`
@@ -113,6 +144,11 @@ type GroupLine struct {
 
 // GroupLines are the failover groups of a fleet.
 type GroupLines []GroupLine
+
+// Held tells whether all groups are.
+func (list GroupLines) Held() bool {
+	return !slices.ContainsFunc(list, func(l GroupLine) bool { return l.State != GroupHeld })
+}
 
 // Table writes a line for each group.
 func (list GroupLines) Table() string {
@@ -137,28 +173,55 @@ func leasesOf(s *conn) map[string]*schema.Lease {
 	return out
 }
 
-// Groups tells who has the failover groups. It watches the leases for so long: one that is not renewed meanwhile has lapsed.
+// LongestLease is that of the failover groups that the database has; 0: there are none.
+func (o *Operator) LongestLease(ctx context.Context) (longest time.Duration, err error) {
+	all, err := o.leaseRows(ctx)
+	for _, r := range all {
+		longest = max(longest, leaseOf(r.Definition))
+	}
+	return longest, err
+}
+
+// Groups tells who has the failover groups. It watches the leases until all have been renewed, or so long: one that was not has
+// lapsed.
 func (o *Operator) Groups(ctx context.Context, watch time.Duration) (GroupLines, error) {
 	before, err := o.leaseRows(ctx)
-	if err != nil {
-		return nil, err
+	if err != nil || len(before) == 0 {
+		return GroupLines{}, err
 	}
-	if len(before) > 0 {
-		if err := rest(ctx, watch); err != nil {
+	enough := time.NewTimer(watch)
+	defer enough.Stop()
+	for over := false; ; {
+		change := o.s.Events()
+		after, err := o.leaseRows(ctx)
+		if err != nil {
 			return nil, err
 		}
+		if list := groupLines(before, after); over || list.Held() {
+			return list, nil
+		}
+		select {
+		case <-change:
+		case <-enough.C:
+			over = true
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	after, err := o.leaseRows(ctx)
+}
+
+// groupLines compares what the rows were with what they are.
+func groupLines(before, after map[string]*schema.Lease) GroupLines {
 	out := GroupLines{}
 	for _, name := range slices.Sorted(maps.Keys(after)) {
 		r := after[name]
-		l := GroupLine{Name: name, Hosts: []string{r.Primary, r.Standby}, Holder: r.Holder, State: "lapsed", Wanted: r.Wanted, Definition: r.Definition, Epoch: r.Epoch}
+		l := GroupLine{Name: name, Hosts: []string{r.Primary, r.Standby}, Holder: r.Holder, State: GroupLapsed, Wanted: r.Wanted, Definition: r.Definition, Epoch: r.Epoch}
 		if old := before[name]; old != nil && old.Epoch != r.Epoch {
-			l.State = "held"
+			l.State = GroupHeld
 		}
 		out = append(out, l)
 	}
-	return out, err
+	return out
 }
 
 // Failover has a group's lease go to a host; "" is the one that does not have it. With back, the first of the group is to have

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
@@ -26,6 +27,16 @@ type Lease struct {
 // Definition says what a group is. Only who knows the group as the database does may hold its lease.
 func Definition(g config.FailoverGroup) string {
 	return fmt.Sprintf("hosts %v, vlans %v, lease %v", g.Hosts, g.VLANs, g.Lease)
+}
+
+// leaseOf is the time of the lease that a definition ends with; 0: it has none.
+func leaseOf(definition string) time.Duration {
+	_, text, _ := strings.Cut(definition, "lease ")
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0
+	}
+	return d
 }
 
 // errNoServer says that a lease can't be written now.

@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestLeases(t *testing.T) {
 	const text = "hosts: {a: {config: {failover: [{name: g, vlans: [10], hosts: [a, b]}]}}, b: {config: {failover: [{name: g, vlans: [10], hosts: [a, b]}]}}, c: {}}"
 	apply(t, o, text, false)
 	c := follower(t, "c", all[0])
-	g := config.FailoverGroup{Name: "g", VLANs: []uint16{10}, Hosts: []string{"a", "b"}, Lease: time.Second}
+	g := config.FailoverGroup{Name: "g", VLANs: []uint16{10}, Hosts: []string{"a", "b"}, Lease: 2 * time.Second}
 	see := func(want lease.Row) {
 		t.Helper()
 		for name, x := range f {
@@ -69,6 +70,13 @@ func TestLeases(t *testing.T) {
 	list, err := o.Groups(t.Context(), 0)
 	if err != nil || len(list) != 1 || list[0].Holder != "a" || list[0].State != "lapsed" {
 		t.Errorf("%+v, %v", list, err)
+	}
+
+	for lease, note := range map[string]bool{"1s": true, "2s": false, "3s": false} { // of a cluster
+		short := strings.ReplaceAll(text, "hosts: [a, b]", "hosts: [a, b], lease: "+lease)
+		if p := plan(t, o, short, false); (len(p.Notes) > 0) != note || strings.Contains(p.String(), "\nnote: failover group g: with lease: 1s") != note {
+			t.Errorf("lease %s: %s", lease, p)
+		}
 	}
 
 	// The group goes with its hosts' configuration.

@@ -12,28 +12,42 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"ofcontroller/fleet/schema"
+	"ofcontroller/ovsdb/session"
 )
 
 // ErrNotInitialized says that a database has no row in table Fleet.
 var ErrNotInitialized = errors.New("the fleet's database is empty: ofcontroller fleet init puts into it what it needs")
 
 // Operator is a connection that reads and changes the whole fleet.
-type Operator struct{ s *conn }
+type Operator struct {
+	s         *conn
+	clustered func(context.Context) (bool, error) // the database is one of a cluster
+}
 
 // Open connects to the database and reads it, until ctx ends.
 func Open(ctx context.Context, server Server) (*Operator, error) {
 	watched := []watch{
-		{row: &schema.Fleet{}}, {row: &schema.Host{}}, {row: &schema.Layer{}}, {row: &schema.HostStatus{}}, {row: &schema.Connection{}},
-		{row: &schema.Block{}}, {row: &schema.RuleSet{}}, {row: &schema.Lease{}}, {row: &schema.RBACRole{}}, {row: &schema.RBACPermission{}},
+		{row: &schema.Fleet{}},
+		{row: &schema.Host{}},
+		{row: &schema.Layer{}},
+		{row: &schema.HostStatus{}},
+		{row: &schema.Connection{}},
+		{row: &schema.Block{}},
+		{row: &schema.RuleSet{}},
+		{row: &schema.Lease{}},
+		{row: &schema.RBACRole{}},
+		{row: &schema.RBACPermission{}},
 	}
 	for _, row := range items() {
 		watched = append(watched, watch{row: row})
 	}
-	s, _, err := server.dial(ctx, 0, newPatience(), watched...)
+	s, at, err := server.dial(ctx, 0, newPatience(), watched...)
 	if err != nil {
 		return nil, err
 	}
-	return &Operator{s}, nil
+	return &Operator{s, func(ctx context.Context) (bool, error) {
+		return session.Clustered(ctx, session.Options{Endpoint: server.Endpoints[at], TLS: server.TLS}, "IPS_Gateway")
+	}}, nil
 }
 
 // Close ends the connection.
@@ -72,6 +86,9 @@ func (o *Operator) Plan(ctx context.Context, asked Document, prune bool) (Plan, 
 	}, leasesOf(o.s), prune)
 	p.nextCfg = r.fleet.NextCfg
 	if err != nil {
+		return p, err
+	}
+	if err := o.note(ctx, &p); err != nil {
 		return p, err
 	}
 	return p, o.lack(ctx, &p, asked)

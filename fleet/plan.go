@@ -16,6 +16,7 @@ import (
 type Plan struct {
 	Changes []Change `json:"changes"`
 	Hosts   []string `json:"hosts"` // whose configuration becomes another one
+	Notes   []string `json:"notes"` // what may not be as one would have it
 
 	want    Document
 	nextCfg int                             // of the fleet when the plan was made
@@ -54,7 +55,11 @@ func (p Plan) String() string {
 			fmt.Fprintf(&b, " and %d more", n)
 		}
 	}
-	return b.String() + "\n"
+	b.WriteString("\n")
+	for _, n := range p.Notes {
+		fmt.Fprintf(&b, "note: %s\n", n)
+	}
+	return b.String()
 }
 
 // makePlan compares what is with what files ask for. What they do not name stays, unless prune takes it away. recorded is the digest that the
@@ -70,7 +75,7 @@ func makePlan(have, asked Document, recorded func(host string) string, leases ma
 	maps.Copy(want.RuleSets, asked.RuleSets)
 	maps.Copy(want.Profiles, asked.Profiles)
 	maps.Copy(want.Hosts, asked.Hosts)
-	p := Plan{want: want, Changes: []Change{}, Hosts: []string{}}
+	p := Plan{want: want, Changes: []Change{}, Hosts: []string{}, Notes: []string{}}
 	for _, name := range names(have.RuleSets, want.RuleSets) {
 		p.compare(Change{What: "rule set " + name, set: name}, ruleSetLines(have, name), ruleSetLines(want, name))
 	}

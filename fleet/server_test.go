@@ -5,6 +5,7 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -25,6 +26,8 @@ import (
 
 // patience bounds a wait; the machine may be busy.
 const patience = 30 * time.Second
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

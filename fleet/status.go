@@ -40,6 +40,8 @@ type HostLine struct {
 	AgeS      int               `json:"age_s"` // of the report, by the clocks of both hosts
 	Versions  map[string]string `json:"versions,omitempty"`
 	Overrides []string          `json:"overrides,omitempty"` // keys that the host's own file sets instead of the fleet
+
+	Failover []GroupLine `json:"failover,omitempty"` // groups that the host is in
 }
 
 // Hosts is a status of the whole fleet.
@@ -65,6 +67,25 @@ func (h Hosts) Table() string {
 			line("%s\t%d\t%d\t%s\t%s\t%s\t%s", l.Name, l.Asked, l.Reached, l.State, l.heard(), l.Versions["ofcontroller"], l.Reason)
 		}
 	})
+}
+
+// InGroups adds to each host the failover groups that it is in.
+func (h Hosts) InGroups(groups GroupLines) {
+	for i := range h {
+		for _, g := range groups {
+			if slices.Contains(g.Hosts, h[i].Name) {
+				h[i].Failover = append(h[i].Failover, g)
+			}
+		}
+	}
+}
+
+// StatusTable writes a line for each host and, if there are any, for each failover group.
+func StatusTable(hosts Hosts, groups GroupLines) string {
+	if len(groups) == 0 {
+		return hosts.Table()
+	}
+	return hosts.Table() + "\n\n" + groups.Table()
 }
 
 // Status tells of every host what it lacks, and why.

@@ -189,7 +189,7 @@ func newPair(t *testing.T) *pair {
     inspection:
       attachments: [{name: standin, kind: port, port: ips0}]
       probe: {timeout: %s}
-    failover: [{name: blue, vlans: [%[1]d], hosts: [host1, host2]}]
+    failover: [{name: blue, vlans: [%[1]d], hosts: [host1, host2], lease: 1s}]
 hosts: {host1: {profiles: [pair]}, host2: {profiles: [pair]}}
 `, failoverVLAN, guest0, testenv.Scaled(defaultTimeout)))
 	for i, b := range p.beds {

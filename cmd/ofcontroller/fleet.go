@@ -268,30 +268,45 @@ it, and why not: unknown (it has never reported), silent (not for 90 s), refused
 restart (the next start of the program takes it), lags, degraded (it has problems)
 or ok. The age of a report goes by the clocks of both hosts.
 
-Exit code 0 when all are ok, else 1.`,
+Where there are failover groups, a second table tells who has each, and whether the
+lease is held, or has lapsed: nobody forwards. The command waits until all leases
+were renewed, at most for the time of the longest, and 30 s.
+
+Exit code 0 when all hosts are ok and all groups held, else 1.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			format, err := outputFormat(cmd)
 			if err != nil {
 				return err
 			}
-			return withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error {
-				hosts, err := o.Status(ctx, time.Now())
-				if err != nil {
-					return err
-				}
-				if format == "table" {
-					printText(cmd, hosts.Table())
-				} else if err := encode(cmd, format, hosts); err != nil {
-					return err
-				}
-				if !hosts.OK() {
-					return errFaults
-				}
-				return nil
-			})
+			return withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error { return fleetStatus(ctx, cmd, format, o) })
 		},
 	}
 	formatFlag(cmd)
 	databaseFlags(cmd)
 	return cmd
+}
+
+func fleetStatus(ctx context.Context, cmd *cobra.Command, format string, o *fleet.Operator) error {
+	longest, err := o.LongestLease(ctx)
+	if err != nil {
+		return err
+	}
+	groups, err := o.Groups(ctx, min(longest, watchMost))
+	if err != nil {
+		return err
+	}
+	hosts, err := o.Status(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	hosts.InGroups(groups)
+	if format == "table" {
+		printText(cmd, fleet.StatusTable(hosts, groups))
+	} else {
+		err = encode(cmd, format, hosts)
+	}
+	if err == nil && !(hosts.OK() && groups.Held()) {
+		err = errFaults
+	}
+	return err
 }

@@ -13,6 +13,9 @@ import (
 	"ofcontroller/fleet"
 )
 
+// watchMost bounds how long leases are watched.
+const watchMost = fleetTime / 2
+
 // failoverTime bounds the wait for a host to take a group over.
 const failoverTime = 10 * time.Second
 
@@ -26,7 +29,8 @@ hosts again. The gateway that has the VLANs stops, hands over, and the other one
 starts; if that one is not ready, nothing changes.
 
 Without a group, list the groups: who has the lease of each, and whether it is held.
-Leases are watched for --watch: one that was not renewed meanwhile has lapsed.
+Leases are watched until all were renewed, --watch at most: one that was not has
+lapsed.
 
 Exit code 0 when the host forwards, else 1.`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -45,7 +49,7 @@ Exit code 0 when the host forwards, else 1.`,
 			to, _ := cmd.Flags().GetString("to")
 			back, _ := cmd.Flags().GetBool("back")
 			watch, _ := cmd.Flags().GetDuration("watch")
-			if watch < 0 || watch > fleetTime/2 {
+			if watch < 0 || watch > watchMost {
 				return usageError{errors.New("--watch: 0s to 30s would be right")}
 			}
 			return withDatabase(cmd, func(ctx context.Context, o *fleet.Operator) error {
@@ -72,7 +76,7 @@ Exit code 0 when the host forwards, else 1.`,
 	}
 	cmd.Flags().String("to", "", "`host` that is to have the VLANs")
 	cmd.Flags().Bool("back", false, "whoever is first in the group is to have the VLANs again")
-	cmd.Flags().Duration("watch", time.Second, "how `long` leases are watched; longer than a third of the longest lease")
+	cmd.Flags().Duration("watch", time.Second, "how `long` leases are watched at most; longer than a third of the longest lease")
 	formatFlag(cmd)
 	databaseFlags(cmd)
 	return cmd
