@@ -21,8 +21,13 @@ import (
 func fleetFaults() []fleetFault {
 	leader := func(f *fleetHurt) *cluster.Server { return f.leader }
 	follower := func(f *fleetHurt) *cluster.Server { return f.others[0] }
+	all := func(f *fleetHurt) []*cluster.Server { return f.c.Servers }
+	one := func(who func(*fleetHurt) *cluster.Server) func(*fleetHurt) []*cluster.Server {
+		return func(f *fleetHurt) []*cluster.Server { return []*cluster.Server{who(f)} }
+	}
 	return []fleetFault{
 		killed("leader killed", leader, true),
+		paired(killed("leader killed, a gateway of a failover group", leader, true)),
 		killed("follower killed", follower, false),
 		frozen("leader stopped", leader),
 		frozen("follower stopped", follower),
@@ -59,8 +64,74 @@ func fleetFaults() []fleetFault {
 		},
 		jumped("wall clocks of the hosts 12 h ahead, and the leader killed", 12*time.Hour),
 		jumped("wall clocks of the hosts 12 h behind, and the leader killed", -12*time.Hour),
-		diskFull("disk of the leader full", leader),
+		windUp("wall clocks of the servers 12 h ahead, and the leader killed", cluster.WallClock, 12*time.Hour, all),
+		windUp("wall clocks of the servers 12 h behind, and the leader killed", cluster.WallClock, -12*time.Hour, all),
+		windUp("all clocks of the leader 12 h ahead, the monotonic one too", cluster.AllClocks, 12*time.Hour, one(leader)),
+		windUp("all clocks of a follower 12 h ahead, the monotonic one too", cluster.AllClocks, 12*time.Hour, one(follower)),
+		diskFull("disk of the leader full", leader, func(f *fleetHurt, s *cluster.Server) error {
+			s.Kill()
+			return s.Start(f.t.Context())
+		}),
+		diskFull("disk of a follower full, which is replaced", follower, func(f *fleetHurt, s *cluster.Server) error {
+			return f.c.Replace(f.t.Context(), s)
+		}),
 	}
+}
+
+// windUp makes clocks of servers jump, which were started for that before the frames. After wall clocks the leader is killed,
+// so that many connect anew to such servers.
+func windUp(name string, which cluster.Clocks, by time.Duration, who func(*fleetHurt) []*cluster.Server) fleetFault {
+	restart := func(f *fleetHurt, which cluster.Clocks) error {
+		for _, s := range f.c.Servers {
+			s.Kill()
+			if err := errors.Join(s.SetClocks(which), s.Start(f.t.Context())); err != nil {
+				return err
+			}
+		}
+		f.connected()
+		return nil
+	}
+	jump := func(f *fleetHurt, by time.Duration) error {
+		for _, s := range who(f) {
+			if err := s.Jump(f.t.Context(), by); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	kill := killed("", func(f *fleetHurt) *cluster.Server { return f.leader }, false)
+	return fleetFault{
+		name:    name,
+		prepare: func(f *fleetHurt) error { return restart(f, which) },
+		begin: func(f *fleetHurt) error {
+			if err := jump(f, by); err != nil || which == cluster.AllClocks {
+				return err
+			}
+			return kill.begin(f)
+		},
+		end: func(f *fleetHurt) error {
+			if which == cluster.AllClocks {
+				return nil // a monotonic one never goes back
+			}
+			if err := kill.end(f); err != nil {
+				return err
+			}
+			return jump(f, 0)
+		},
+		after: func(f *fleetHurt) error { return restart(f, cluster.ClocksOfMachine) },
+	}
+}
+
+// paired has VLAN 20 in a failover group of two of the gateways meanwhile, with a lease as long as it is if nobody says. Frames
+// are sent for longer than that.
+func paired(fault fleetFault) fleetFault {
+	fault.pair = true
+	fault.during = func(f *fleetHurt) error {
+		_, began := leads(f.gws[0])
+		eventually(f.t, settle, "the lease is renewed", func() bool { _, now := leads(f.gws[0]); return now >= began+4 })
+		return nil
+	}
+	return fault
 }
 
 // killed is kill -9; the server is started again in the end.
@@ -93,9 +164,9 @@ func frozen(name string, who func(*fleetHurt) *cluster.Server) fleetFault {
 	}
 }
 
-// diskFull leaves a server no room, until it finds that out. It leaves the cluster then, answers on, and has to be started
-// again when there is room.
-func diskFull(name string, who func(*fleetHurt) *cluster.Server) fleetFault {
+// diskFull leaves a server no room, until it finds that out. It leaves the cluster then, answers on, and has to come back when
+// there is room.
+func diskFull(name string, who func(*fleetHurt) *cluster.Server, back func(*fleetHurt, *cluster.Server) error) fleetFault {
 	var s *cluster.Server
 	return fleetFault{
 		name: name,
@@ -114,8 +185,7 @@ func diskFull(name string, who func(*fleetHurt) *cluster.Server) fleetFault {
 			if err := s.Disk().Free(); err != nil {
 				return err
 			}
-			s.Kill()
-			return s.Start(f.t.Context())
+			return back(f, s)
 		},
 	}
 }

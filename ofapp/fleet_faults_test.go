@@ -27,10 +27,13 @@ var fleetTable = flag.Bool("fleet.table", false, "do every fault of a fleet, and
 // fleetFault is something that goes wrong with the database of a fleet, or on the way to it.
 type fleetFault struct {
 	name       string
+	prepare    func(f *fleetHurt) error // before frames are sent
 	begin, end func(f *fleetHurt) error
 	during     func(f *fleetHurt) error // after a change
+	after      func(f *fleetHurt) error // when all is counted
 	apart      bool                     // who is hurt can hear of a change after the end only
 	short      bool                     // done in every test run
+	pair       bool                     // gw0 has the lease of a failover group, gw1 stands by
 }
 
 // fleetHurt is a fleet with three gateways, whose ways carry frames, and hosts.
@@ -41,6 +44,7 @@ type fleetHurt struct {
 	gws      []*bed
 	addrs    []netip.Addr // of the gateways
 	kept     *cluster.Disk
+	pair     bool // there is a failover group
 	leader   *cluster.Server
 	others   []*cluster.Server
 	policies int // asked for so far
@@ -141,9 +145,21 @@ func (f *fleetHurt) suffer(fault fleetFault) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testenv.Scaled(3*time.Minute))
 	defer cancel()
+	if fault.prepare != nil {
+		must(t, fault.prepare(f))
+	}
+	if fault.pair {
+		f.pair = true
+		f.change(ctx)
+		eventually(t, settle, "gw0 forwards the group", func() bool { active, _ := leads(f.gws[0]); return active })
+	}
 	var ways []*traffic
-	for _, g := range f.gws {
-		ways = append(ways, g.startTrafficAt(wayStreams(), testenv.Scaled(20*time.Millisecond)))
+	for i, g := range f.gws {
+		streams := wayStreams()
+		if fault.pair && i == 1 { // it stands by in the VLAN of the others
+			streams = streams[2:]
+		}
+		ways = append(ways, g.startTrafficAt(streams, testenv.Scaled(20*time.Millisecond)))
 	}
 	for _, tr := range ways {
 		tr.flows(t)
@@ -195,6 +211,12 @@ func (f *fleetHurt) suffer(fault fleetFault) []string {
 	if lost > 0 {
 		t.Errorf("%d of %d changes that were acknowledged are lost", lost, s.count())
 	}
+	if f.pair = false; fault.pair {
+		f.change(ctx)
+	}
+	if fault.after != nil {
+		must(t, fault.after(f))
+	}
 	f.sweep(ctx)
 	row := []string{
 		fault.name, fmt.Sprint(s.count()), fmt.Sprint(lost), s.longest.Round(10 * time.Millisecond).String(), told, fmt.Sprint(sum.sent), fmt.Sprint(sum.lost),
@@ -239,9 +261,13 @@ func (f *fleetHurt) lead(ctx context.Context) {
 func (f *fleetHurt) change(ctx context.Context) (cfg int) {
 	f.t.Helper()
 	f.policies++
-	text := fmt.Sprintf("profiles:\n  base: {inspection: {offload: {share: true}, policy: [{ip: 203.0.113.%d, action: drop}]}}\nhosts:\n", 1+f.policies%200)
-	for i := range 3 {
-		text += fmt.Sprintf("  gw%d: {profiles: [base]}\n", i)
+	pair := ""
+	if f.pair {
+		pair = "failover: [{name: blue, vlans: [20], hosts: [gw0, gw1]}]"
+	}
+	text := fmt.Sprintf("profiles:\n  pair: {%s}\n  base: {inspection: {offload: {share: true}, policy: [{ip: 203.0.113.%d, action: drop}]}}\nhosts:\n", pair, 1+f.policies%200)
+	for i, profiles := range []string{"base, pair", "base, pair", "base"} {
+		text += fmt.Sprintf("  gw%d: {profiles: [%s]}\n", i, profiles)
 	}
 	for i := range faultHosts {
 		text += fmt.Sprintf("  %s: {profiles: [base], config: {uplinks: [{port: up0}], trunks: [{port: trunk0, vlans: [20]}], inspection: {attachments: [{name: a, kind: port, port: ips0}]}}}\n", cluster.HostName(i))
@@ -307,6 +333,28 @@ func (f *fleetHurt) all(ctx context.Context, cfg int) (last time.Time, err error
 		err = fmt.Errorf("the gateways do not come to change %d: %w", cfg, ctx.Err())
 	}
 	return last, err
+}
+
+// connected waits until every gateway follows some server.
+func (f *fleetHurt) connected() {
+	f.t.Helper()
+	for _, g := range f.gws {
+		eventually(f.t, settle, "a gateway follows the fleet", func() bool {
+			s, ok := g.ctl.TryStatus()["fleet"].(map[string]any)
+			return ok && s["connected"] == true
+		})
+	}
+}
+
+// leads tells whether a gateway says that it forwards its failover group, and the epoch of the lease.
+func leads(b *bed) (active bool, epoch float64) {
+	groups, _ := b.ctl.TryStatus()["failover"].([]any)
+	if len(groups) != 1 {
+		return false, 0
+	}
+	g, _ := groups[0].(map[string]any)
+	epoch, _ = g["epoch"].(float64)
+	return g["active"] == true, epoch
 }
 
 // reached is the change that a gateway has in force.

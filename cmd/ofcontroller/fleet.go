@@ -305,7 +305,7 @@ func fleetStatus(ctx context.Context, cmd *cobra.Command, format string, o *flee
 	} else {
 		err = encode(cmd, format, hosts)
 	}
-	if err == nil && !(hosts.OK() && groups.Held()) {
+	if err == nil && (!hosts.OK() || !groups.Held()) {
 		err = errFaults
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -20,11 +21,13 @@ import (
 	"ofcontroller/testenv"
 )
 
-// Ports of the servers, as in docs/howto/fleet.md.
+// What docs/howto/fleet.md says of servers.
 const (
 	hostPort    = "6640"
 	hostPortHex = "19F0"
 	raftPort    = "6644"
+
+	electionTimer = "200" // ms
 )
 
 // Cluster is the database of a fleet.
@@ -71,7 +74,7 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 				return err
 			}
 		}
-		args := []string{"create-cluster", s.File(), text, s.raft()}
+		args := []string{"--election-timer=" + electionTimer, "create-cluster", s.File(), text, s.raft()}
 		if i > 0 {
 			args = []string{"join-cluster", s.File(), database, s.raft(), c.Servers[0].raft()}
 		}
@@ -103,7 +106,7 @@ func (c *Cluster) Close() error {
 	var errs []error
 	for _, s := range c.Servers {
 		if s.daemon.Running() {
-			s.daemon.Kill()
+			s.Kill()
 		}
 		errs = append(errs, s.disk.unmount())
 	}
@@ -157,6 +160,43 @@ func (c *Cluster) OperatorAt(ctx context.Context, servers ...*Server) (*fleet.Op
 		to.Endpoints = append(to.Endpoints, s.Socket())
 	}
 	return fleet.Open(ctx, to)
+}
+
+// Replace has a new server take the place and the address of one that is lost for good, as docs/howto/fleet.md does.
+func (c *Cluster) Replace(ctx context.Context, s *Server) error {
+	s.Kill()
+	id, err := exec.CommandContext(ctx, "ovsdb-tool", "db-sid", s.File()).Output()
+	if err != nil {
+		return fmt.Errorf("identity of server %s: %w", s.name, err)
+	}
+	sid := strings.TrimSpace(string(id))
+	leader, err := c.Leader(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := leader.unixctl(ctx, "cluster/kick", database, sid); err != nil {
+		return err
+	}
+	gone := func(ctx context.Context) bool {
+		text, err := leader.unixctl(ctx, "cluster/status", database)
+		return err == nil && !strings.Contains(text, "("+sid[:4]+" at ")
+	}
+	if err := leader.await(ctx, "server "+s.name+" has left", gone); err != nil {
+		return err
+	}
+	if err := os.Remove(s.File()); err != nil {
+		return err
+	}
+	join := []string{"join-cluster", s.File(), database, s.raft()}
+	for _, other := range c.Servers {
+		if other != s {
+			join = append(join, other.raft())
+		}
+	}
+	if err := tool(ctx, "ovsdb-tool", join...); err != nil {
+		return err
+	}
+	return s.Start(ctx)
 }
 
 // Leader is the server that leads the cluster by its own account, of those that run and answer.

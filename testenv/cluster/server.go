@@ -36,6 +36,7 @@ type Server struct {
 	pki    string
 	data   string // directory of the database
 	disk   Disk   // there, if it has one of its own
+	env    []string
 	daemon *testenv.Daemon
 }
 
@@ -84,7 +85,9 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	defer log.Close()
 	key := filepath.Join(s.pki, s.name)
-	s.daemon, err = s.Node.Start(func(cmd *exec.Cmd) { cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log }, "ovsdb-server",
+	s.daemon, err = s.Node.Start(func(cmd *exec.Cmd) {
+		cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = s.dir, log, log, append(cmd.Env, s.env...)
+	}, "ovsdb-server",
 		"--remote=p"+s.Socket(), "--remote=db:"+database+",Fleet,connections", "--unixctl="+s.control(), "--log-file="+s.LogFile(),
 		"--private-key="+key+"-key.pem", "--certificate="+key+".pem", "--ca-cert="+filepath.Join(s.pki, fleet.CACertificate),
 		"--no-chdir", s.File())
@@ -101,7 +104,10 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) LogFile() string { return filepath.Join(s.dir, "db.log") }
 
 // Kill ends the server at once, as a crash does.
-func (s *Server) Kill() { s.daemon.Kill() }
+func (s *Server) Kill() {
+	s.daemon.Kill()
+	s.forgetClocks()
+}
 
 // Freeze stops the server, which says nothing then, and Thaw lets it go on.
 func (s *Server) Freeze() error { return s.daemon.Signal(syscall.SIGSTOP) }
