@@ -43,11 +43,12 @@ func TestBadLink(t *testing.T) {
 			})
 			tr.stop()
 			tr.done.Wait()
+			state := b.attachmentState()
 			b.netem(t, "ips0", "delay 0ms") // sends what it holds on its way
 			tr.halt()
 			y, now := tr.tally(), b.probes()
 			t.Logf("%v; probes: %v lost, %v duplicates; round trip %v", y, now["lost"]-before["lost"], now["duplicate"]-before["duplicate"], b.roundTrip())
-			if state := b.attachmentState(); state != c.state {
+			if state != c.state {
 				t.Errorf("the attachment is %s, want %s", state, c.state)
 			}
 			if y.leaked != 0 || y.stray != 0 || !within(y.lost, y.sent, c.lost) || !within(y.doubled, y.sent, c.twice) {
