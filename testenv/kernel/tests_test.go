@@ -28,22 +28,25 @@ func lists() []list {
 			pkg: "ofapp",
 			tests: []string{
 				// Every row of the table of docs/architecture.md, with one and two legs.
-				"TestWay", "TestMACs",
+				"TestWay", "TestEastWest", "TestMACs", "TestPolicy",
 				// Broken flows of the carrier are noticed.
 				"TestBrokenCarrier",
 				// Several attachments, few datapath flows, dead links.
 				"TestShare", "TestSymmetry", "TestFewDatapathFlows", "TestDeadLink",
-				// Restarts, ports that come and go.
-				"TestRestart", "TestPorts",
+				// The engine in the program, Suricata, offload.
+				"TestEmbedded", "TestSuricata", "TestOffload",
+				// Failure policy, restarts, ports that come and go, reload, repair.
+				"TestFailurePolicy", "TestRestart", "TestSwitchRestart", "TestPorts", "TestReload", "TestRepair",
 				// Kinds of devices, 802.1Q devices, segmentation and checksum offload, behind
 				// ports and with the engine in the program.
 				"TestDevices", "TestSegments",
 			},
 			slow: []string{
-				"TestEastWest", "TestPolicy", "TestOwnFrames", "TestDegraded", "TestFailurePolicy", "TestCounters", "TestMACLimit",
-				"TestFailureByLine", "TestSilence", "TestMeterDeleted", "TestBadLink", "TestHoldDown", "TestProbeStorm",
-				"TestEmbedded", "TestEmbeddedRestart", "TestSuricata", "TestOffload", "TestSwitchRestart", "TestSwitchRestartLoss", "TestDatabaseRestart",
-				"TestFlowRestoreWait", "TestReload", "TestRepair", "TestTakeOver", "TestOffloadRestart", "TestOffloadPolicy",
+				"TestVerdicts", "TestOwnFrames", "TestVLANLimit", "TestMACLimit", "TestCounters",
+				"TestDegraded", "TestFailureByLine", "TestSilence", "TestMeterDeleted", "TestBadLink", "TestHoldDown", "TestProbeStorm",
+				"TestEmbeddedRestart", "TestEmbeddedEnds", "TestDetection", "TestDetectionEmbedded", "TestSuricataStops",
+				"TestOffloadRestart", "TestOffloadPolicy", "TestSuricataBypass", "TestSuricataBlock",
+				"TestSwitchRestartLoss", "TestDatabaseRestart", "TestFlowRestoreWait", "TestTakeOver", "TestFailover",
 			},
 			brief: []string{"-test.parallel=1"},
 		},
