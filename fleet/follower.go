@@ -274,7 +274,7 @@ func (f *Follower) serve(ctx context.Context, p *session.Patience, first int) (a
 	f.connected(s)
 	defer f.connected(nil)
 	f.o.Log.WithField("server", f.o.Server.Endpoints[at]).Info("following the fleet")
-	return at, true, f.follow(ctx, s, profiles)
+	return at, true, f.follow(ctx, s, f.o.Server.Endpoints[at], profiles)
 }
 
 // connected notes the connection that there is; nil: none.
@@ -304,7 +304,7 @@ func (f *Follower) watchLayers(ctx context.Context, s *conn, profiles []string) 
 }
 
 // follow takes what changes, and writes what is to be told, until the session ends.
-func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error {
+func (f *Follower) follow(ctx context.Context, s *conn, endpoint string, profiles []string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var writing sync.WaitGroup
@@ -315,8 +315,8 @@ func (f *Follower) follow(ctx context.Context, s *conn, profiles []string) error
 			cancel(part(bound, s))
 		})
 	}
-	f.leaseConn(s, cancel)
-	defer f.leaseConn(nil, nil)
+	f.leaseConn(s, endpoint, cancel)
+	defer f.leaseConn(nil, "", nil)
 	began, torn, tables := time.Now(), time.Time{}, configurationTables()
 	seen, looked := uint64(0), false
 	look := func() {

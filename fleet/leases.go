@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,6 +22,7 @@ import (
 type Lease struct {
 	lease.Row
 	Definition string // of the group, see Definition
+	Relay      string // where the host that has asked for it takes in what the other one holds; "" nowhere
 	Serial     int    // counts what was seen of the row
 }
 
@@ -44,7 +46,8 @@ var errNoServer = errors.New("no server of the fleet's database answers")
 
 // leases is what a gateway knows of the leases that it may hold. Its fields are the Follower's, with its lock.
 type leases struct {
-	conn   *conn // nil: no server
+	conn   *conn  // nil: no server
+	at     string // its endpoint
 	leave  context.CancelCauseFunc
 	rows   map[string]Lease
 	serial int
@@ -75,7 +78,7 @@ func (f *Follower) lookLeases(s *conn) {
 		if r.Primary != f.o.Name && r.Standby != f.o.Name {
 			return
 		}
-		now := Lease{Row: leaseRow(r), Definition: r.Definition}
+		now := Lease{Row: leaseRow(r), Definition: r.Definition, Relay: r.Relay}
 		old, had := l.rows[r.Name]
 		if now.Serial = old.Serial; !had || old != now {
 			l.serial++
@@ -96,15 +99,47 @@ func leaseRow(r *schema.Lease) lease.Row {
 }
 
 // leaseConn notes with which server leases are written, nil for none.
-func (f *Follower) leaseConn(s *conn, leave context.CancelCauseFunc) {
+func (f *Follower) leaseConn(s *conn, at string, leave context.CancelCauseFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.leases.conn, f.leases.leave = s, leave
+	f.leases.conn, f.leases.at, f.leases.leave = s, at, leave
+}
+
+// Reached is the endpoint of the server that leases are written with, and what its TLS goes by; "" when there is none, or when
+// its schema knows no relays.
+func (f *Follower) Reached() (endpoint string, config *tls.Config) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s := f.leases.conn; s == nil || !s.relays() {
+		return "", nil
+	}
+	return f.leases.at, f.o.Server.TLS
+}
+
+// relays tells whether the server's leases have the column.
+func (c *conn) relays() bool {
+	if !c.has(schema.LeaseTable) {
+		return false
+	}
+	field, ok := c.types[schema.LeaseTable].FieldByName("Relay")
+	return ok && field.Tag != ""
 }
 
 // WriteLease carries out a step that is a transaction, within limit. After an error it may have been written, or may be
 // later, unless the error is that of a server which refused it. A server that does not answer in time is left for another one.
 func (f *Follower) WriteLease(ctx context.Context, g config.FailoverGroup, step lease.Step, limit time.Duration) error {
+	return f.writeLease(ctx, g, leaseOperations(g, step, f.o.Name), limit)
+}
+
+// WriteRelay says where this gateway takes in what the other one holds, before it asks for the lease. That is a transaction of its
+// own: a program of before there were relays does not take in a change of the row in which the column changes, too.
+func (f *Follower) WriteRelay(ctx context.Context, g config.FailoverGroup, address string, limit time.Duration) error {
+	return f.writeLease(ctx, g, []ovsdb.Operation{{
+		Op: ovsdb.OperationUpdate, Table: schema.LeaseTable, Where: []ovsdb.Condition{is("name", g.Name)}, Row: ovsdb.Row{"relay": address},
+	}}, limit)
+}
+
+func (f *Follower) writeLease(ctx context.Context, g config.FailoverGroup, operations []ovsdb.Operation, limit time.Duration) error {
 	f.mu.Lock()
 	s, leave := f.leases.conn, f.leases.leave
 	f.mu.Unlock()
@@ -115,7 +150,7 @@ func (f *Follower) WriteLease(ctx context.Context, g config.FailoverGroup, step 
 	defer done(nil)
 	bound, cancel := context.WithTimeout(bound, limit)
 	defer cancel()
-	_, err := s.Commit(bound, leaseOperations(g, step, f.o.Name))
+	_, err := s.Commit(bound, operations)
 	if err != nil && bound.Err() != nil && ctx.Err() == nil {
 		leave(fmt.Errorf("the lease of group %s could not be written within %v: %w", g.Name, limit, err))
 	}

@@ -59,6 +59,10 @@ func TestLeases(t *testing.T) {
 	write("a", g, lease.Step{Kind: lease.Ask, Epoch: 1}, false)
 	write("a", g, lease.Step{Kind: lease.Ask, Epoch: 2}, true)
 	write("a", g, lease.Step{Kind: lease.Ask, Epoch: 2}, false)
+	if err := f["a"].WriteRelay(t.Context(), g, "tcp:a", patience); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "b sees where a takes in frames", func() bool { return f["b"].Leases()["g"].Relay == "tcp:a" })
 	write("b", g, lease.Step{Kind: lease.HandOver, Epoch: 2}, true)
 	write("b", g, lease.Step{Kind: lease.Renew, Epoch: 3}, false)
 	write("a", g, lease.Step{Kind: lease.Renew, Epoch: 3}, true)

@@ -301,7 +301,7 @@ func permissions() []*schema.RBACPermission {
 	}, {
 		Table: schema.MACTable, Authorization: []string{"host"}, InsertDelete: true, Update: []string{"port", "since"},
 	}, {
-		Table: schema.LeaseTable, Authorization: []string{"primary", "standby"}, Update: []string{"holder", "epoch", "ready"},
+		Table: schema.LeaseTable, Authorization: []string{"primary", "standby"}, Update: []string{"holder", "epoch", "ready", "relay"},
 	}}
 }
 

@@ -156,7 +156,7 @@ func TestStolenKey(t *testing.T) {
 	if out, err := thief(t, s, "host1", remove("Block", `[["host","==","host1"]]`)); err != nil || !strings.Contains(out, `"count":2`) {
 		t.Errorf("its own blocks, removed: %s, %v", out, err)
 	}
-	if out, err := thief(t, s, "host1", update("Lease", `[["name","==","own"]]`, `{"holder":"host1","epoch":8,"ready":1}`)); err != nil || !strings.Contains(out, `"count":1`) {
+	if out, err := thief(t, s, "host1", update("Lease", `[["name","==","own"]]`, `{"holder":"host1","epoch":8,"ready":1,"relay":"tcp:192.0.2.1:1"}`)); err != nil || !strings.Contains(out, `"count":1`) {
 		t.Errorf("the lease of its group: %s, %v", out, err)
 	}
 	for name, row := range map[string]string{

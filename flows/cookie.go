@@ -48,6 +48,7 @@ const (
 	CatGate                          // a VLAN of a failover group
 	CatTerm                          // of a lease: the token that counts
 	CatLease                         // of a lease: forwards while the token counts
+	CatHold                          // of a lease that is handed over: to the controller
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -88,6 +89,7 @@ func Categories() []CategoryInfo {
 		{CatGate, "gate", "a VLAN of a failover group", "VLAN"},
 		{CatTerm, "term", "of a failover group: the token of the lease that counts", "the token"},
 		{CatLease, "lease", "of a failover group: this gateway forwards while the token counts", "the token"},
+		{CatHold, "hold", "of a failover group that is handed over: frames go to the controller meanwhile", "the group: its lowest VLAN"},
 	}
 }
 
@@ -195,7 +197,7 @@ func (c Cookie) Offloaded() bool {
 
 // Leased tells whether the flow is one of a lease: state, too, that lives for seconds.
 func (c Cookie) Leased() bool {
-	return c.Ours() && (c.Category() == CatTerm || c.Category() == CatLease)
+	return c.Ours() && (c.Category() == CatTerm || c.Category() == CatLease || c.Category() == CatHold)
 }
 
 // String prints the cookie as category and object, such as vlan:0x100a.

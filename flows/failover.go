@@ -14,7 +14,11 @@ type FailoverGroup struct {
 // ID tells the groups of a gateway apart: the lowest VLAN.
 func (g FailoverGroup) ID() uint16 { return slices.Min(g.VLANs) }
 
-const priorityLease = 100
+// Priorities of the flows of leases, and of one that stands above that of the table term.
+const (
+	priorityLease = 100
+	priorityAwait = 110
+)
 
 // Term says which token counts. It replaces the one before. It goes by itself, too, some time after the lease.
 func (g FailoverGroup) Term(token uint32, seconds uint16) Flow {
@@ -32,6 +36,43 @@ func (g FailoverGroup) Lease(token uint32, seconds uint16) Flow {
 		Match:   Match{Regs: regs(regGuard().equals(uint32(g.ID())), regToken().equals(token))},
 		Actions: []Action{Load{1, regLeased()}},
 	}
+}
+
+// Hold hands the group's frames to the controller, those that come in and those that come back from an IPS. It stands where Term
+// does: of the two flows there is one, so that each frame is either forwarded or handed over.
+func (g FailoverGroup) Hold(seconds uint16) Flow {
+	return Flow{
+		Table: TableTerm, Priority: priorityLease, Cookie: NewCookie(CatHold, uint32(g.ID())), HardTimeout: seconds,
+		Match:   Match{Regs: regs(regGuard().equals(uint32(g.ID())))},
+		Actions: []Action{Controller{ControllerID}},
+	}
+}
+
+// HoldNot leaves announcements of addresses out of Hold: it is the other gateway that sends them.
+func (g FailoverGroup) HoldNot(seconds uint16) Flow {
+	return Flow{
+		Table: TableTerm, Priority: priorityAwait, Cookie: NewCookie(CatHold, uint32(g.ID())), HardTimeout: seconds,
+		Match: Match{EthType: EthTypeRARP, Regs: regs(regGuard().equals(uint32(g.ID())))},
+	}
+}
+
+// Await hands the group's frames to the controller that come in on a port. Those that the controller puts in itself (see Relayed),
+// and those that come back from an IPS, go on.
+func (g FailoverGroup) Await(port uint32, seconds uint16) Flow {
+	return Flow{
+		Table: TableTerm, Priority: priorityAwait, Cookie: NewCookie(CatHold, uint32(g.ID())), HardTimeout: seconds,
+		Match:   Match{Regs: regs(regRelayed().equals(0), regIngress().equals(port&0xffff), regGuard().equals(uint32(g.ID())))},
+		Actions: []Action{Controller{ControllerID}},
+	}
+}
+
+// Relayed marks a frame that the controller puts in for another gateway.
+func Relayed() Load { return Load{1, regRelayed()} }
+
+// Punted is what the registers say of a frame that Hold or Await has handed over. Its ingress port is 0 when it comes back from an IPS.
+func Punted(reg0, reg1, reg2 uint32) (origin Origin, ingress uint32, vlan uint16) {
+	cut := func(reg uint32, r Range) uint32 { return reg & r.mask() >> r.First }
+	return Origin(cut(reg0, regOrigin())), cut(reg1, regIngress()), uint16(cut(reg2, regVLAN()))
 }
 
 // guards tells whether the VLAN is of a group.

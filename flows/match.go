@@ -71,6 +71,7 @@ func carrierPCP(p uint8) VLANMatch { return VLANMatch{uint16(p)<<13 | tagPresent
 // EtherTypes and IP protocols that matches name.
 const (
 	EthTypeIPv4 = 0x0800
+	EthTypeRARP = 0x8035
 	EthTypeIPv6 = 0x86dd
 	ethTypeCTag = 0x8100
 	ethTypeSTag = 0x88a8

@@ -128,6 +128,7 @@ func regBypass() Range  { return Range{Reg0, 4, 1} }
 func regTagged() Range  { return Range{Reg0, 5, 1} }
 func regOpen() Range    { return Range{Reg0, 6, 1} }
 func regLeased() Range  { return Range{Reg0, 7, 1} }
+func regRelayed() Range { return Range{Reg0, 8, 1} }
 func regIngress() Range { return Range{Reg1, 0, 16} }
 func regVLAN() Range    { return Range{Reg2, 0, 12} }
 func regEgress() Range  { return Range{Reg3, 0, 16} }
@@ -153,6 +154,7 @@ func Registers() []Register {
 		{"tagged", regTagged(), "1: the frame has a tag of its own, as frames of a VLAN that is tagged on all its ports have"},
 		{"open", regOpen(), "1: forwarded while no attachment is up, 0: dropped then; used only where lines of the policy differ in that"},
 		{"leased", regLeased(), "1: the frame's VLAN is of a failover group, and this gateway has its lease"},
+		{"relayed", regRelayed(), "1: the controller has put the frame in for the other gateway of a failover group"},
 		{"ingress", regIngress(), "OpenFlow port that the frame came in on; 0 not known"},
 		{"vlan", regVLAN(), "VLAN of the frame; 0 is the untagged network"},
 		{"egress", regEgress(), "OpenFlow port of the destination MAC; 0 not known"},

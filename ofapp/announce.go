@@ -26,7 +26,7 @@ func (f *failover) announce(ctx context.Context, conn *openflow.Conn) {
 	if uplink == 0 {
 		return
 	}
-	list := f.a.places.inside(f.group.VLANs)
+	list := f.inside()
 	for i, s := range list {
 		if i == maxAnnounced {
 			f.a.log.WithField("group", f.group.Name).WithField("addresses", len(list)).Warnf("failover: %d addresses are announced, not all", maxAnnounced)
@@ -37,6 +37,9 @@ func (f *failover) announce(ctx context.Context, conn *openflow.Conn) {
 		}
 	}
 }
+
+// inside are the group's internal addresses, as far as they are known here.
+func (f *failover) inside() []station { return f.a.places.inside(f.group.VLANs) }
 
 // announcement is a request of RARP (RFC 903) for the own address, which nobody answers: what hypervisors send after a guest
 // has moved. It is tagged as the uplink carries the VLAN.

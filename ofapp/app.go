@@ -66,6 +66,7 @@ type App struct {
 	offloads    *offloader
 	sids        map[uint32]struct{} // of the rules in force; with reloading
 	forms       offloadForms
+	punts       punts
 
 	mu          sync.Mutex
 	cfg         *config.Config

@@ -10,12 +10,14 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"ofcontroller/config"
 	"ofcontroller/fleet"
 	"ofcontroller/fleet/lease"
 	"ofcontroller/flows"
+	"ofcontroller/ofapp/relay"
 	"ofcontroller/openflow"
 )
 
@@ -26,6 +28,8 @@ type FailoverStatus struct {
 	Active bool     `json:"active"` // this gateway forwards them
 	Holder string   `json:"holder"` // that has the lease, or had it last, as far as is known here; "" none
 	Epoch  int      `json:"epoch"`
+	// Relayed counts frames that were handed over from one gateway to the other, at either end, while the group was.
+	Relayed uint64 `json:"relayed"`
 
 	until time.Duration // since the start of the program: then it is not active any more
 }
@@ -94,9 +98,19 @@ type failover struct {
 	a      *App
 	group  config.FailoverGroup
 	flows  flows.FailoverGroup
+	self   string
+	peer   string
 	member lease.Member
-	seen   int // serial of the row that was looked at last
+	row    fleet.Lease // as it was looked at last
+	seen   int         // its serial
 	last   FailoverStatus
+
+	relay     *relaying       // the last handover; nil: none
+	listener  *relay.Listener // for who hands over; nil: none
+	listening time.Duration   // since the lease was asked for last
+	deaf      string          // address of the other gateway at which nobody has answered
+	deafAt    time.Duration
+	relayed   atomic.Uint64
 }
 
 func newFailover(a *App, g config.FailoverGroup, self string) *failover {
@@ -106,7 +120,7 @@ func newFailover(a *App, g config.FailoverGroup, self string) *failover {
 	}
 	return &failover{
 		a: a, group: g, flows: flows.FailoverGroup{Name: g.Name, VLANs: g.VLANs},
-		member: lease.NewMember(self, peer, g.Hosts[0] == self, lease.TimesOf(g.Lease), rand.Uint32()),
+		self: self, peer: peer, member: lease.NewMember(self, peer, g.Hosts[0] == self, lease.TimesOf(g.Lease), rand.Uint32()),
 	}
 }
 
@@ -115,11 +129,13 @@ func (f *failover) now() time.Duration { return time.Since(f.a.start) }
 
 func (f *failover) run(ctx context.Context) {
 	defer f.a.setFailover(f.group.Name, nil)
+	defer f.end()
 	for ctx.Err() == nil {
 		told := f.a.o.Fleet.Follower.Leased()
-		row := f.look()
+		f.row = f.look()
+		f.hush()
 		s := f.member.Next(f.now(), f.fit())
-		f.tell(row)
+		f.tell(f.row)
 		if s.Kind == lease.Rest {
 			f.rest(ctx, s.After, told)
 			continue
@@ -132,6 +148,14 @@ func (f *failover) run(ctx context.Context) {
 		f.member.Failed(s)
 		f.a.log.WithError(err).WithField("group", f.group.Name).Debug("a step of a lease failed")
 		f.rest(ctx, leasePause, nil)
+	}
+}
+
+// end ends what is under way between the two gateways.
+func (f *failover) end() {
+	f.relay.stop()
+	if f.listener != nil {
+		f.listener.Close()
 	}
 }
 
@@ -174,7 +198,7 @@ func (f *failover) fit() bool {
 func (f *failover) carryOut(ctx context.Context, s lease.Step) error {
 	limit := f.group.Lease / 2
 	if s.Writes() {
-		return f.a.o.Fleet.Follower.WriteLease(ctx, f.group, s, limit)
+		return f.write(ctx, s, limit)
 	}
 	f.a.mu.Lock()
 	conn := f.a.conn
@@ -182,24 +206,22 @@ func (f *failover) carryOut(ctx context.Context, s lease.Step) error {
 	if conn == nil {
 		return errNoSwitch
 	}
-	mods, err := f.mods(s)
-	if err != nil {
-		return err
-	}
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := conn.Bundle(limited, mods); err != nil {
-		return err
+	return f.step(limited, ctx, conn, s)
+}
+
+// write carries out a step that is a transaction.
+func (f *failover) write(ctx context.Context, s lease.Step, limit time.Duration) error {
+	if s.Kind == lease.Ask {
+		f.listen(ctx, limit)
 	}
-	switch s.Kind {
-	case lease.Close:
-		return f.settle(ctx, conn)
-	case lease.Open:
-		if !f.last.Active {
-			f.announce(limited, conn)
-		}
+	err := f.a.o.Fleet.Follower.WriteLease(ctx, f.group, s, limit)
+	if err != nil && s.Kind == lease.HandOver {
+		f.relay.stop()
+		f.relay = nil
 	}
-	return nil
+	return err
 }
 
 // mods are the messages of a step at the switch.
@@ -265,7 +287,7 @@ func (f *failover) settle(ctx context.Context, conn *openflow.Conn) error {
 
 // tell keeps who has the group for status, and makes an event of a change.
 func (f *failover) tell(row fleet.Lease) {
-	now := FailoverStatus{Group: f.group.Name, VLANs: f.group.VLANs, Holder: row.Holder, Epoch: row.Epoch, until: f.member.Until()}
+	now := FailoverStatus{Group: f.group.Name, VLANs: f.group.VLANs, Holder: row.Holder, Epoch: row.Epoch, Relayed: f.relayed.Load(), until: f.member.Until()}
 	now.Active = f.now() < now.until
 	if now.Active != f.last.Active {
 		text := map[bool]string{true: "this gateway forwards its VLANs", false: "this gateway does not forward its VLANs"}[now.Active]

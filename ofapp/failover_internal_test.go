@@ -24,7 +24,7 @@ func TestLeased(t *testing.T) {
 			Match: slices.Clone(e.Match), Instructions: slices.Clone(e.Instructions),
 		}
 	}
-	for _, f := range []flows.Flow{g.Term(7, 2), g.Lease(7, 1)} {
+	for _, f := range []flows.Flow{g.Term(7, 2), g.Lease(7, 1), g.Hold(3), g.HoldNot(3), g.Await(7, 3)} {
 		if s := stats(f); !leased(s, flows.Cookie(s.Cookie)) {
 			t.Errorf("taken for somebody else's: %s", f)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"ofcontroller/flows"
@@ -264,16 +265,19 @@ func leased(s *openflow.FlowStats, c flows.Cookie) bool {
 		return false
 	}
 	of := flows.FailoverGroup{VLANs: []uint16{0}}
-	want, fields := of.Term(0, 0), 1
-	if c.Category() == flows.CatLease {
-		want, fields = of.Lease(0, 0), 2
-	}
+	forms := map[flows.Category][]flows.Flow{
+		flows.CatTerm: {of.Term(0, 0)}, flows.CatLease: {of.Lease(0, 0)},
+		flows.CatHold: {of.Hold(0), of.HoldNot(0), of.Await(0, 0)},
+	}[c.Category()]
 	m, err := openflow.ParseMatch(s.Match)
-	if err != nil || s.Table != uint8(want.Table) || s.Priority != want.Priority || len(m) != fields {
-		return false
-	}
-	_, guard, ok := m.RegValue(int(flows.Reg6))
-	return ok && guard == vidMask
+	return err == nil && slices.ContainsFunc(forms, func(f flows.Flow) bool {
+		for _, r := range f.Match.Regs {
+			if _, mask, ok := m.RegValue(r.Reg); !ok || mask != r.Mask {
+				return false
+			}
+		}
+		return s.Table == uint8(f.Table) && s.Priority == f.Priority && len(m) == len(encodeMatch(f.Match))
+	})
 }
 
 // stale deletes learned flows that no longer lead to a port which carries

@@ -247,8 +247,11 @@ func (a *App) events(ctx context.Context, conn *openflow.Conn) error {
 func (a *App) event(e openflow.Event, now time.Time) {
 	switch e := e.(type) {
 	case openflow.PacketIn:
-		if c := flows.Cookie(e.Cookie); c.Ours() && c.Category() == flows.CatProbe {
+		switch c := flows.Cookie(e.Cookie); {
+		case c.Ours() && c.Category() == flows.CatProbe:
 			a.returned(e.Data, now)
+		case c.Ours() && c.Category() == flows.CatHold:
+			a.punts.hand(uint16(c.Object()), e)
 		}
 	case openflow.FlowRemoved:
 		a.offloadGone(e)

@@ -13,9 +13,10 @@ import (
 
 // PacketOut is a frame for the switch to send.
 type PacketOut struct {
-	InPort uint32 // the port that it counts as having come from; 0: PortController
-	Port   uint32 // where to; PortTable sends it through the flow tables
-	Data   []byte // from the Ethernet header on
+	InPort uint32   // the port that it counts as having come from; 0: PortController
+	Port   uint32   // where to; PortTable sends it through the flow tables
+	Before []Action // carried out first
+	Data   []byte   // from the Ethernet header on
 }
 
 // PacketOut hands a frame to the switch and does not wait. An error of the
@@ -32,8 +33,8 @@ func (c *Conn) PacketOut(ctx context.Context, p PacketOut) error {
 	return nil
 }
 
-// append writes ofp_packet_out (OpenFlow 1.3.5, section 7.3.7) with one action,
-// an output (section 7.2.5), straight into b: it is on the way of every probe.
+// append writes ofp_packet_out (OpenFlow 1.3.5, section 7.3.7) with an output
+// (section 7.2.5) as the last action, straight into b: it is on the way of every probe.
 func (p PacketOut) append(b []byte, xid uint32) ([]byte, error) {
 	const outputLen = 16
 	in := p.InPort
@@ -49,13 +50,18 @@ func (p PacketOut) append(b []byte, xid uint32) ([]byte, error) {
 	b = appendHeader(b, openflow13.Type_PacketOut, xid)
 	b = binary.BigEndian.AppendUint32(b, noBufferID)
 	b = binary.BigEndian.AppendUint32(b, in)
-	b = binary.BigEndian.AppendUint16(b, outputLen)
-	b = append(b, 0, 0, 0, 0, 0, 0)
+	lengthAt := len(b)
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
+	b, err := appendActions(b, p.Before)
+	if err != nil {
+		return nil, err
+	}
 	b = binary.BigEndian.AppendUint16(b, openflow13.ActionType_Output)
 	b = binary.BigEndian.AppendUint16(b, outputLen)
 	b = binary.BigEndian.AppendUint32(b, p.Port)
 	b = binary.BigEndian.AppendUint16(b, maxLen)
 	b = append(b, 0, 0, 0, 0, 0, 0)
+	binary.BigEndian.PutUint16(b[lengthAt:], uint16(len(b)-lengthAt-8))
 	b = append(b, p.Data...)
 	return finishMessage(b, start)
 }

@@ -16,6 +16,7 @@ type Lease struct {
 	Name       string `ovsdb:"name"`
 	Primary    string `ovsdb:"primary"`
 	Ready      int    `ovsdb:"ready" validate:"min=0"`
+	Relay      string `ovsdb:"relay" validate:"max=255"`
 	Standby    string `ovsdb:"standby"`
 	Wanted     string `ovsdb:"wanted"`
 }

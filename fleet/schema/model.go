@@ -37,7 +37,7 @@ func FullDatabaseModel() (model.ClientDBModel, error) {
 
 var schema = `{
   "name": "IPS_Gateway",
-  "version": "1.2.0",
+  "version": "1.3.0",
   "tables": {
     "Attachment": {
       "columns": {
@@ -943,6 +943,15 @@ var schema = `{
             "key": {
               "type": "integer",
               "minInteger": 0
+            }
+          }
+        },
+        "relay": {
+          "type": {
+            "key": {
+              "type": "string",
+              "minLength": 255,
+              "maxLength": 255
             }
           }
         },

@@ -100,6 +100,8 @@ func (e *explainer) ours(r *Rule, c flows.Cookie) {
 	case flows.CatDrop:
 		e.drop(r, flows.DropReason(object))
 	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput, flows.CatGate, flows.CatTerm:
+	case flows.CatHold:
+		e.step(r, "failover", "VLAN %d is handed over between two gateways: the controllers have its frames meanwhile", e.vlan)
 	case flows.CatLease:
 		if e.origin != flows.OriginNone && !e.leased {
 			e.leased = true
