@@ -63,6 +63,35 @@ func (f *Follower) Place(list []Address) {
 	wake(f.place)
 }
 
+// Behind asks a server which addresses another host has told of, in some VLANs; at most so many.
+func (f *Follower) Behind(ctx context.Context, host string, vlans []uint16, most int) ([]Address, error) {
+	f.mu.Lock()
+	s := f.session
+	f.mu.Unlock()
+	if s == nil || !s.has(schema.MACTable) {
+		return nil, ErrNoServer
+	}
+	ctx, done := s.Bind(ctx)
+	defer done(nil)
+	result, err := s.Commit(ctx, []ovsdb.Operation{{
+		Op: ovsdb.OperationSelect, Table: schema.MACTable, Columns: []string{"vlan", "mac", "port"}, Where: []ovsdb.Condition{is("host", host)},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	var list []Address
+	for _, row := range result[0].Rows {
+		m := &schema.MAC{}
+		if err := s.read(row, m); err != nil {
+			return nil, err
+		}
+		if len(list) < most && slices.Contains(vlans, uint16(m.VLAN)) {
+			list = append(list, Address{VLAN: uint16(m.VLAN), MAC: m.MAC, Port: m.Port})
+		}
+	}
+	return list, nil
+}
+
 // placeAll keeps this gateway's rows of addresses true until the session ends.
 func (f *Follower) placeAll(ctx context.Context, s *conn) error {
 	if !s.has(schema.MACTable) {

@@ -5,7 +5,9 @@ package ofapp
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"slices"
+	"time"
 
 	"ofcontroller/flows"
 	"ofcontroller/openflow"
@@ -15,27 +17,60 @@ import (
 const maxAnnounced = 4096
 
 // announce tells the physical network where the group's internal addresses are now, as far as they are known here: those that
-// are configured and those that the switch has learned. Each is the source of a broadcast out of the uplink. Addresses that are
+// are configured and those that the switch has learned. Each is the source of a broadcast out of the uplink. Those that the
+// other gateway has told the fleet of follow, as soon as the database says them: run bounds that. Addresses that are
 // not known are learned by the network with their next frame.
-func (f *failover) announce(ctx context.Context, conn *openflow.Conn) {
+func (f *failover) announce(ctx, run context.Context, conn *openflow.Conn) {
+	cfg := f.a.config()
+	own := f.inside()
+	if len(own) > maxAnnounced {
+		f.a.log.WithField("group", f.group.Name).WithField("addresses", len(own)).Warnf("failover: %d addresses are announced, not all", maxAnnounced)
+		own = own[:maxAnnounced]
+	}
+	if !f.send(ctx, conn, own) || !cfg.Forwarding.ShareMACs {
+		return
+	}
+	f.asking.Go(func() {
+		ctx, cancel := context.WithTimeout(run, askLimit)
+		defer cancel()
+		told, err := f.a.o.Fleet.Follower.Behind(ctx, f.peer, f.group.VLANs, maxAnnounced-len(own))
+		if err != nil {
+			f.a.log.WithError(err).WithField("group", f.group.Name).Debug("failover: the other gateway's addresses are not announced")
+			return
+		}
+		var list []station
+		for _, t := range told {
+			mac, err := net.ParseMAC(t.MAC)
+			if err != nil || len(mac) != 6 || mac[0]&1 == 1 {
+				continue
+			}
+			if s := (station{t.VLAN, [6]byte(mac)}); !slices.Contains(own, s) {
+				list = append(list, s)
+			}
+		}
+		f.send(ctx, conn, list)
+	})
+}
+
+// askLimit bounds the question for the other gateway's addresses.
+const askLimit = time.Second
+
+// send announces addresses; false when that is not possible.
+func (f *failover) send(ctx context.Context, conn *openflow.Conn, list []station) bool {
 	br := f.a.bridge()
 	if br == nil {
-		return
+		return false
 	}
 	uplink := br.Interfaces[f.a.config().Uplinks[0].Port].OFPort
 	if uplink == 0 {
-		return
+		return false
 	}
-	list := f.inside()
-	for i, s := range list {
-		if i == maxAnnounced {
-			f.a.log.WithField("group", f.group.Name).WithField("addresses", len(list)).Warnf("failover: %d addresses are announced, not all", maxAnnounced)
-			break
-		}
+	for _, s := range list {
 		if conn.PacketOut(ctx, openflow.PacketOut{Port: uplink, Data: announcement(s)}) != nil {
-			return // the connection is lost: the next one to take over announces them
+			return false // the connection is lost: the next one to take over announces them
 		}
 	}
+	return true
 }
 
 // inside are the group's internal addresses, as far as they are known here.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -110,6 +111,7 @@ type failover struct {
 	listening time.Duration   // since the lease was asked for last
 	deaf      string          // address of the other gateway at which nobody has answered
 	deafAt    time.Duration
+	asking    sync.WaitGroup // for the other gateway's addresses
 	relayed   atomic.Uint64
 }
 
@@ -154,6 +156,7 @@ func (f *failover) run(ctx context.Context) {
 // end ends what is under way between the two gateways.
 func (f *failover) end() {
 	f.relay.stop()
+	f.asking.Wait()
 	if f.listener != nil {
 		f.listener.Close()
 	}

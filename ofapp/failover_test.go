@@ -37,10 +37,11 @@ type side struct {
 	learns bool
 
 	mu    sync.Mutex
-	ways  map[[6]byte]int // the gateway that an address was last heard from
-	seen  map[uint64]int  // frames that came from the other side, by number
-	back  int             // frames of this side's own station that came out again
-	rarps int             // announcements
+	ways  map[[6]byte]int  // the gateway that an address was last heard from
+	seen  map[uint64]int   // frames that came from the other side, by number
+	back  int              // frames of this side's own station that came out again
+	rarps int              // announcements
+	told  map[[6]byte]bool // the addresses that were announced
 }
 
 // relayFrames takes what the gateways send into the segment: the station gets it, and so does the other gateway.
@@ -85,6 +86,7 @@ func (s *side) take(data []byte) {
 	switch bare := frame.Untagged(data); {
 	case binary.BigEndian.Uint16(bare[12:]) == 0x8035:
 		s.rarps++
+		s.told[[6]byte(frame.Src(data))] = true
 	case bytes.Equal(frame.Src(data), s.src):
 		s.back++
 	case len(bare) >= 50:
@@ -196,8 +198,8 @@ func newPair(t *testing.T, learns bool) *pair {
 	p := &pair{t: t, db: &fleetBed{dir: t.TempDir(), bed: &bed{t: t}}, stop: make(chan struct{})}
 	p.db.startServer(t)
 	t.Cleanup(p.db.stopServer)
-	p.outer = &side{name: "outer", dead: &p.dead, src: peer, learns: learns, seen: map[uint64]int{}, ways: map[[6]byte]int{}}
-	p.inner = &side{name: "inner", dead: &p.dead, src: guest0, learns: learns, seen: map[uint64]int{}, ways: map[[6]byte]int{}}
+	p.outer = &side{name: "outer", dead: &p.dead, src: peer, learns: learns, seen: map[uint64]int{}, ways: map[[6]byte]int{}, told: map[[6]byte]bool{}}
+	p.inner = &side{name: "inner", dead: &p.dead, src: guest0, learns: learns, seen: map[uint64]int{}, ways: map[[6]byte]int{}, told: map[[6]byte]bool{}}
 	for i := range p.beds {
 		b := &bed{t: t, home: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}
 		p.beds[i] = b
@@ -222,9 +224,12 @@ func newPair(t *testing.T, learns bool) *pair {
     inspection:
       attachments: [{name: standin, kind: port, port: ips0}]
       probe: {timeout: %s}
+    forwarding: {share_macs: true}
     failover: [{name: blue, vlans: [%[1]d], hosts: [host1, host2], lease: 1s}]
-hosts: {host1: {profiles: [pair]}, host2: {profiles: [pair]}}
-`, failoverVLAN, guest0, testenv.Scaled(defaultTimeout)))
+hosts:
+  host1: {profiles: [pair], config: {trunks: [{port: trunk0, vlans: [%[1]d], macs: [%[2]q, %[4]q]}]}}
+  host2: {profiles: [pair]}
+`, failoverVLAN, guest0, testenv.Scaled(defaultTimeout), guest1))
 	for i, b := range p.beds {
 		b.ctl.WaitConverged(t, converge)
 		go p.outer.relayFrames(i)
@@ -423,6 +428,20 @@ func (p *pair) planned() {
 func TestHandover(t *testing.T) {
 	p := newPair(t, true)
 	p.waitActive(0)
+	eventually(t, converge, "the fleet knows where the addresses are", func() bool {
+		out, err := p.db.ctl.CLI("fleet", "macs", "--db", p.db.endpoint())
+		return err == nil && strings.Contains(out, guest1.String())
+	})
+	p.outer.mu.Lock()
+	clear(p.outer.told)
+	p.outer.mu.Unlock()
+	p.failover("--to", "host2")
+	eventually(t, settle, "the address that it knows is announced, and the one that the other gateway has told of", func() bool {
+		p.outer.mu.Lock()
+		defer p.outer.mu.Unlock()
+		return p.outer.told[[6]byte(guest0)] && p.outer.told[[6]byte(guest1)]
+	})
+	p.failover("--to", "host1")
 	p.planned()
 	// Where the new one can't take anything in, frames of that moment are lost, and no more.
 	p.waitActive(0)

@@ -306,7 +306,7 @@ func (r *relaying) take(ctx context.Context) error {
 	if err := r.f.settle(ctx, r.conn); err != nil {
 		return err
 	}
-	r.f.announce(ctx, r.conn)
+	r.f.announce(ctx, ctx, r.conn)
 	if holds {
 		if err := r.link.Opened(); err != nil {
 			return errors.Join(err, r.release(ctx))
@@ -453,7 +453,7 @@ func (f *failover) step(ctx, run context.Context, conn *openflow.Conn, s lease.S
 		return f.settle(run, conn)
 	case s.Kind == lease.Open && !f.last.Active:
 		if next == nil {
-			f.announce(ctx, conn)
+			f.announce(ctx, run, conn)
 			return nil
 		}
 		next.start(run, "frames were taken over from the other gateway")
