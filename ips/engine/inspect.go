@@ -20,7 +20,7 @@ type Worker struct {
 	payload view // the packet's payload
 	joined  view // the same behind the bytes that went before it in the TCP stream
 	carry   []byte
-	folded  []byte   // and padding
+	folded  folded   // the stream
 	found   []int32  // numbers of patterns
 	seen    []uint64 // bit per pattern: it is among those found
 	stream  []byte
@@ -126,13 +126,12 @@ func (w *Worker) gather(payload, carried []byte) {
 		w.stream = append(append(w.stream[:0], carried...), payload...)
 		stream, boundary = w.stream, len(carried)
 	}
-	w.folded = append(lower(w.folded[:0], stream), make([]byte, padding)...)
-	folded := w.folded[:len(stream)]
-	w.payload.reset(payload, folded[boundary:], 0)
-	w.joined.reset(stream, folded, boundary)
+	w.folded.reset(stream)
+	w.payload.reset(payload, &w.folded, 0)
+	w.joined.reset(stream, &w.folded, boundary)
 	w.found = w.found[:0]
 	for i := range w.set.sieves {
-		w.found = w.set.sieves[i].scan(w.folded, w.set.patterns, w.seen, w.found)
+		w.found = w.set.sieves[i].scan(&w.folded, w.set.patterns, w.seen, w.found)
 	}
 	for _, n := range w.found {
 		w.seen[n>>6] = 0

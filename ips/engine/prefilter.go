@@ -4,8 +4,8 @@ package engine
 
 import "encoding/binary"
 
-// prefilter makes ready the multi-pattern search for the fast patterns of all rules, in lower case: it is done on a
-// payload in lower case. What it lets through is verified in full.
+// prefilter makes ready the multi-pattern search for the fast patterns of all rules, in lower case: they are looked for in
+// a payload without regard to case. What it lets through is verified in full.
 func (c *compiled) prefilter() {
 	number := map[string]int{}
 	for i := range c.rules {
@@ -23,6 +23,22 @@ func (c *compiled) prefilter() {
 		c.holders[n] = append(c.holders[n], int32(i))
 	}
 	c.sieves = newSieves(c.patterns)
+}
+
+// folded is a text that may be asked for in lower case.
+type folded struct {
+	raw  []byte
+	made bool
+	text []byte // memory, and once it is made raw in lower case
+}
+
+func (f *folded) reset(raw []byte) { f.raw, f.made = raw, false }
+
+func (f *folded) lower() []byte {
+	if !f.made {
+		f.text, f.made = lower(f.text[:0], f.raw), true
+	}
+	return f.text
 }
 
 // lower appends src in lower case to dst; only A to Z change.

@@ -4,7 +4,7 @@ package engine
 
 import (
 	"encoding/binary"
-	"math/bits"
+	"math"
 	"slices"
 )
 
@@ -18,7 +18,7 @@ import (
 type sieve struct {
 	stride int
 	mask   uint32   // of the bytes of a piece, read little endian
-	shift  uint8    // leaves of a hash the number of its bit
+	size   uint32   // number of bits, a power of two, less one
 	bits   []uint64 // by hash: a pattern may have the piece
 	first  []uint32 // by hash, 8 of them together: where its grains begin
 	grains []grain
@@ -31,9 +31,6 @@ type grain struct {
 	at      int32 // in the pattern
 }
 
-// padding is how many bytes there have to be behind a text, for the pieces at its end.
-const padding = 3
-
 // sieveKind is how patterns of some length are looked for.
 type sieveKind struct {
 	least  int // length of the patterns, bytes
@@ -41,8 +38,9 @@ type sieveKind struct {
 	stride int
 }
 
-// sieveKinds are those there are, longest patterns first: the stride is what they leave beside a piece.
-func sieveKinds() []sieveKind { return []sieveKind{{7, 4, 4}, {5, 4, 2}, {1, 2, 1}} }
+// sieveKinds are those there are, longest patterns first: the stride is what they leave beside a piece. Each sieve goes
+// through the text once more.
+func sieveKinds() []sieveKind { return []sieveKind{{7, 4, 4}, {6, 3, 4}, {5, 4, 2}, {1, 2, 1}} }
 
 // newSieves sorts the patterns, none of them empty, into sieves by their length.
 func newSieves(patterns [][]byte) []sieve {
@@ -51,6 +49,10 @@ func newSieves(patterns [][]byte) []sieve {
 	for i, p := range patterns {
 		k := slices.IndexFunc(kinds, func(k sieveKind) bool { return len(p) >= k.least })
 		sorted[k] = append(sorted[k], int32(i))
+	}
+	if len(sorted[2]) > 0 { // then those of six bytes need none of their own
+		sorted[2] = append(sorted[2], sorted[1]...)
+		sorted[1] = nil
 	}
 	var out []sieve
 	for k, list := range sorted {
@@ -73,8 +75,8 @@ func newSieve(k sieveKind, patterns [][]byte, list []int32) sieve {
 	for _, n := range list {
 		p := patterns[n]
 		if len(p) < k.bytes { // a single byte: whatever follows it
-			for next := range uint32(256) {
-				grains = append(grains, grain{uint32(p[0]) | next<<8, n, 0})
+			for next := range 256 {
+				grains = append(grains, grain{s.piece([]byte{p[0], byte(next)}, 0), n, 0})
 			}
 			continue
 		}
@@ -87,14 +89,17 @@ func newSieve(k sieveKind, patterns [][]byte, list []int32) sieve {
 	return s
 }
 
-// piece is the one of a pattern at a place, or of a text that is padded.
+// caseBits set, letters are equal whichever case they have. So are some other bytes: pieces need not tell all apart.
+const caseBits = 0x2020202020202020
+
+// piece is the one at a place of a pattern or a text, with zeros behind its end.
 func (s *sieve) piece(p []byte, at int) uint32 {
 	if at+4 <= len(p) {
-		return binary.LittleEndian.Uint32(p[at:]) & s.mask
+		return (binary.LittleEndian.Uint32(p[at:]) | caseBits&math.MaxUint32) & s.mask
 	}
 	var b [4]byte
 	copy(b[:], p[at:])
-	return binary.LittleEndian.Uint32(b[:]) & s.mask
+	return (binary.LittleEndian.Uint32(b[:]) | caseBits&math.MaxUint32) & s.mask
 }
 
 // rarest is the first of places places whose pieces the fewest patterns share, so that a common beginning such as "GET /"
@@ -129,7 +134,7 @@ func distinct(p []byte) int {
 
 // Bits of a sieve: of those that stand for no pattern at all one in so many is set by chance.
 const (
-	bitsEach = 32
+	bitsEach = 64
 	minBits  = 1 << 10
 	maxBits  = 1 << 22
 )
@@ -140,7 +145,7 @@ func (s *sieve) fill(grains []grain) {
 	for size < bitsEach*len(grains) && size < maxBits {
 		size *= 2
 	}
-	s.shift = uint8(32 - bits.TrailingZeros(uint(size)))
+	s.size = uint32(size - 1)
 	s.bits = make([]uint64, size/64)
 	s.first = make([]uint32, size/8+1)
 	for _, g := range grains {
@@ -155,33 +160,75 @@ func (s *sieve) fill(grains []grain) {
 	slices.SortStableFunc(s.grains, func(x, y grain) int { return int(s.hash(x.piece)>>3) - int(s.hash(y.piece)>>3) })
 }
 
-// hash is Fibonacci hashing: the upper bits of a product with 2^32 divided by the golden ratio.
-func (s *sieve) hash(piece uint32) uint32 { return piece * 0x9e3779b1 >> (s.shift & 31) }
+// hash is Fibonacci hashing: bits of a product with 2^64 divided by the golden ratio, on which all bits of the piece have
+// an influence.
+func (s *sieve) hash(piece uint32) uint32 { return spread(piece) & s.size }
 
-// scan appends the numbers of the patterns that the text has and that are not seen yet, and sets their bits in seen. The
-// text lacks the last bytes of padded, which are padding.
-func (s *sieve) scan(padded []byte, patterns [][]byte, seen []uint64, found []int32) []int32 {
-	for at := 0; at+padding < len(padded); at += s.stride {
-		piece := binary.LittleEndian.Uint32(padded[at:]) & s.mask
-		if h := s.hash(piece); s.bits[h>>6]>>(h&63)&1 != 0 {
-			found = s.compare(padded[:len(padded)-padding], at, piece, patterns, seen, found)
-		}
+func spread(piece uint32) uint32 { return uint32(uint64(piece) * 0x9e3779b97f4a7c15 >> 40) }
+
+// scan appends the numbers of the patterns that the text has, in lower case, and that are not seen yet, and sets their
+// bits in seen.
+func (s *sieve) scan(text *folded, patterns [][]byte, seen []uint64, found []int32) []int32 {
+	for at := s.next(text.raw, 0); at < len(text.raw); at = s.next(text.raw, at+s.stride) {
+		found = s.compare(text, at, patterns, seen, found)
 	}
 	return found
 }
 
-// compare is scan for one place, which has this piece.
-func (s *sieve) compare(text []byte, at int, piece uint32, patterns [][]byte, seen []uint64, found []int32) []int32 {
+// next is the first place from at on whose piece may be of a pattern, or one beside the end of the text. It is nearly all
+// of the work: a loop of few values, which all have room in registers.
+func (s *sieve) next(raw []byte, at int) int {
+	if s.stride == 4 {
+		at = s.next4(raw, at)
+	}
+	table, mask, size, stride := s.bits, s.mask, s.size, s.stride
+	for ; at+4 <= len(raw); at += stride {
+		h := spread((binary.LittleEndian.Uint32(raw[at:])|caseBits&math.MaxUint32)&mask) & size
+		if table[h>>6]>>(h&63)&1 != 0 {
+			return at
+		}
+	}
+	return at
+}
+
+// next4 is next for a stride of four bytes, four pieces at a time: the place may lie before the one that next finds.
+func (s *sieve) next4(raw []byte, at int) int {
+	table, mask, size := s.bits, uint64(s.mask)<<32|uint64(s.mask), s.size
+	for ; at+16 <= len(raw); at += 16 {
+		x, y := (binary.LittleEndian.Uint64(raw[at:])|caseBits)&mask, (binary.LittleEndian.Uint64(raw[at+8:])|caseBits)&mask
+		i, j, k, l := spread(uint32(x))&size, spread(uint32(x>>32))&size, spread(uint32(y))&size, spread(uint32(y>>32))&size
+		if table[i>>6]>>(i&63)&1 != 0 || table[j>>6]>>(j&63)&1 != 0 || table[k>>6]>>(k&63)&1 != 0 || table[l>>6]>>(l&63)&1 != 0 {
+			break
+		}
+	}
+	return at
+}
+
+// compare is scan for one place.
+func (s *sieve) compare(text *folded, at int, patterns [][]byte, seen []uint64, found []int32) []int32 {
+	piece := s.piece(text.raw, at)
 	bucket := s.hash(piece) >> 3
 	for _, g := range s.grains[s.first[bucket]:s.first[bucket+1]] {
 		if g.piece != piece || seen[g.pattern>>6]>>(g.pattern&63)&1 != 0 {
 			continue
 		}
 		p, from := patterns[g.pattern], at-int(g.at)
-		if from >= 0 && from+len(p) <= len(text) && string(text[from:from+len(p)]) == string(p) {
+		if from >= 0 && from+len(p) <= len(text.raw) && near(text.raw[from:], p) && string(text.lower()[from:from+len(p)]) == string(p) {
 			seen[g.pattern>>6] |= 1 << (g.pattern & 63)
 			found = append(found, g.pattern)
 		}
 	}
 	return found
+}
+
+// near tells whether a text may begin with a pattern, by the first bytes: most that have a piece in common don't, and the
+// text need not be made lower case for them.
+func near(text, p []byte) bool {
+	const bit = caseBits & 0xff
+	for i := range min(len(p), 8) {
+		if text[i]|bit != p[i]|bit {
+			return false
+		}
+	}
+	return true
 }

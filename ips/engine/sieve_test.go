@@ -11,22 +11,22 @@ import (
 
 // foundIn runs the sieves over a text.
 func foundIn(sieves []sieve, patterns [][]byte, text []byte) []int32 {
-	padded := append(slices.Clone(text), make([]byte, padding)...)
+	in := folded{raw: text}
 	seen := make([]uint64, (len(patterns)+63)/64)
 	var found []int32
 	for i := range sieves {
-		found = sieves[i].scan(padded, patterns, seen, found)
+		found = sieves[i].scan(&in, patterns, seen, found)
 	}
 	slices.Sort(found)
 	return found
 }
 
-// checkSieve compares the multi-pattern search with a plain one, pattern by pattern.
+// checkSieve compares the multi-pattern search with a plain one in lower case, pattern by pattern.
 func checkSieve(t *testing.T, patterns [][]byte, text []byte) {
 	t.Helper()
 	var want []int32
 	for i, p := range patterns {
-		if bytes.Contains(text, p) {
+		if bytes.Contains(lower(nil, text), p) {
 			want = append(want, int32(i))
 		}
 	}
@@ -57,7 +57,7 @@ func randomPatterns(rng *rand.Rand, most int, letters string) [][]byte {
 func TestSieve(t *testing.T) {
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 3))
-		letters := []string{"ab", "abc\x00", "a\x00", "abcdefgh"}[seed%4]
+		letters := []string{"ab", "abc\x00", "a\x00", "abcdefgh", "a@`0"}[seed%5]
 		patterns := randomPatterns(rng, 40, letters)
 		text := make([]byte, rng.IntN(70))
 		for i := range text {
@@ -67,6 +67,12 @@ func TestSieve(t *testing.T) {
 			p := patterns[rng.IntN(len(patterns))]
 			if len(text) > len(p) {
 				copy(text[rng.IntN(len(text)-len(p)+1):], p)
+			}
+		}
+		for range rng.IntN(4) { // and some letters are capitals
+			if len(text) > 0 {
+				at := rng.IntN(len(text))
+				copy(text[at:], bytes.ToUpper(text[at:at+1]))
 			}
 		}
 		checkSieve(t, patterns, text)
@@ -116,12 +122,13 @@ func TestSieveBounds(t *testing.T) {
 // FuzzSieve takes patterns of the first text, cut at a separator.
 func FuzzSieve(f *testing.F) {
 	f.Add([]byte("a|ab|abcdefg|bcdef"), []byte("xabcdefgh"))
+	f.Add([]byte("abcdef|bcdefg|ab"), []byte("xABcdeFGh@`"))
 	f.Add([]byte("\x00|\x00\x00|a\x00"), []byte("a\x00"))
 	f.Fuzz(func(t *testing.T, list, text []byte) {
 		var patterns [][]byte
 		for p := range bytes.SplitSeq(list, []byte("|")) {
 			if len(p) > 0 && len(patterns) < 100 {
-				patterns = append(patterns, p)
+				patterns = append(patterns, lower(nil, p))
 			}
 		}
 		checkSieve(t, patterns, text)

@@ -18,7 +18,7 @@ const maxRetries = 64
 // that is judged: a match must reach beyond them.
 type view struct {
 	raw      []byte
-	folded   []byte // raw in lower case
+	folded   *folded // has raw at its end
 	boundary int
 
 	text     []byte // raw as ISO 8859-1 turned into UTF-8; raw itself when it is ASCII
@@ -27,7 +27,7 @@ type view struct {
 }
 
 // reset puts another payload in.
-func (v *view) reset(raw, folded []byte, boundary int) {
+func (v *view) reset(raw []byte, folded *folded, boundary int) {
 	v.raw, v.folded, v.boundary, v.textMade = raw, folded, boundary, false
 }
 
@@ -152,7 +152,8 @@ func (m *matcher) find(i, from, to int) int {
 	c := m.steps[i].Content
 	in := m.view.raw
 	if c.NoCase {
-		in = m.view.folded
+		in = m.view.folded.lower()
+		in = in[len(in)-len(m.view.raw):]
 	}
 	at := bytes.Index(in[from:to], c.Pattern)
 	if at < 0 {
