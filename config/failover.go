@@ -29,7 +29,7 @@ func failoverKeys(g *FailoverGroup, _ *yaml.Node) []field {
 		{name: "name", required: true, value: fleetName(&g.Name), doc: "name of the group in the fleet"},
 		{name: "vlans", required: true, value: vlanSet(&g.VLANs), doc: "VLANs that go from one gateway to the other together; each in one group at most"},
 		{name: "hosts", required: true, value: distinctTexts(&g.Hosts, "names of gateways", maxGroupHosts, fleetName), doc: "fleet.name of the two gateways, first the one that is to have the VLANs when both can; a group of one is no group"},
-		{name: "lease", def: "2s", value: duration(&g.Lease, time.Second, time.Minute, time.Second), doc: "how long a gateway forwards without the fleet's database; the other one takes over 0.8 s later. 2s outlasts the end of a cluster's leader, 1s does not and is the shortest gap; longer bridges longer outages of the database; whole seconds"},
+		{name: "lease", def: "2s", value: duration(&g.Lease, time.Second, time.Minute, time.Second), doc: "how long a gateway forwards without the fleet's database; the other one takes over 0.8 s later. 1s is the shortest gap, longer bridges longer outages of the database; whole seconds"},
 	}
 }
 

@@ -86,7 +86,7 @@ func newFleetHurt(t *testing.T) *fleetHurt {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testenv.Scaled(time.Minute))
 	defer cancel()
-	c, err := cluster.Start(ctx, cluster.Options{Servers: 3, Disk: 64 << 20})
+	c, err := cluster.Start(ctx, cluster.Options{Servers: 3, Disk: 64 << 20, ElectionTimer: 200 * time.Millisecond})
 	must(t, err)
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {

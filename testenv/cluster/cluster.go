@@ -21,13 +21,11 @@ import (
 	"ofcontroller/testenv"
 )
 
-// What docs/howto/fleet.md says of servers.
+// Ports of the servers, as in docs/howto/fleet.md.
 const (
 	hostPort    = "6640"
 	hostPortHex = "19F0"
 	raftPort    = "6644"
-
-	electionTimer = "200" // ms
 )
 
 // Cluster is the database of a fleet.
@@ -41,6 +39,8 @@ type Cluster struct {
 type Options struct {
 	Servers int
 	Disk    int // bytes that each server has for its database; 0: no bound of its own
+
+	ElectionTimer time.Duration // 0: ovsdb-server's own
 }
 
 // Start starts the servers, and waits until they take gateways.
@@ -74,7 +74,10 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 				return err
 			}
 		}
-		args := []string{"--election-timer=" + electionTimer, "create-cluster", s.File(), text, s.raft()}
+		args := []string{"create-cluster", s.File(), text, s.raft()}
+		if o.ElectionTimer > 0 {
+			args = append([]string{fmt.Sprintf("--election-timer=%d", o.ElectionTimer.Milliseconds())}, args...)
+		}
 		if i > 0 {
 			args = []string{"join-cluster", s.File(), database, s.raft(), c.Servers[0].raft()}
 		}
