@@ -15,7 +15,8 @@ type Action interface {
 }
 
 // Output sends the frame out of an OpenFlow port. The switch leaves the port
-// out when it equals in_port.
+// out when it equals in_port, and when both are protected (ovs-vswitchd.conf.db(5),
+// Port, protected).
 type Output struct{ Port uint32 }
 
 // Controller hands the whole frame to the controller connection with this id
@@ -43,8 +44,12 @@ type Load struct {
 // Move copies a range to another of the same width.
 type Move struct{ Src, Dst Range }
 
-// Resubmit looks the frame up in another table and comes back.
-type Resubmit struct{ Table Table }
+// Resubmit looks the frame up in another table and comes back. InPort is what
+// in_port is for that one look-up, 0 what it is anyway (ovs-actions(7), resubmit).
+type Resubmit struct {
+	Table  Table
+	InPort uint32
+}
 
 // Learn makes the switch add a flow to Table or renew it (ovs-actions(7),
 // learn). Every learned flow matches the VLAN register and one address.
@@ -116,7 +121,12 @@ func (a Load) String() string { return fmt.Sprintf("load:%s->%s", hexz64(a.Value
 func (a Move) String() string { return fmt.Sprintf("move:%s->%s", a.Src, a.Dst) }
 
 // String prints the action as ovs-ofctl does.
-func (a Resubmit) String() string { return fmt.Sprintf("resubmit(,%d)", a.Table) }
+func (a Resubmit) String() string {
+	if a.InPort != 0 {
+		return fmt.Sprintf("resubmit(%s,%d)", portName(a.InPort), a.Table)
+	}
+	return fmt.Sprintf("resubmit(,%d)", a.Table)
+}
 
 // String prints the action as ovs-ofctl does.
 func (a FINTimeout) String() string { return fmt.Sprintf("fin_timeout(idle_timeout=%d)", a.Idle) }

@@ -105,7 +105,7 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 			f.Actions = append(f.Actions, Load{1, regTagged()})
 		}
 		if remember {
-			f.Actions = append(f.Actions, Resubmit{TableIngress})
+			f.Actions = append(f.Actions, Resubmit{Table: TableIngress})
 		}
 		if b.guards(v.id) {
 			f.Actions = append(f.Actions, b.guarded()...)

@@ -41,7 +41,7 @@ func Parts(g Gateway) []Part {
 	s := survey{Gateway: g}
 	s.look()
 	rest := Part{Each: func(emit func(Flow)) {
-		b := builder{survey: s, emit: emit}
+		b := builder{survey: s, out: emit}
 		b.classify()
 		b.admit()
 		b.vlanAdmission()
@@ -55,6 +55,7 @@ func Parts(g Gateway) []Part {
 		b.host()
 		b.learn()
 		b.output()
+		b.emit()
 		b.ends()
 	}}
 	return slices.Concat(s.senderParts(), s.macParts(), []Part{rest})
@@ -63,12 +64,12 @@ func Parts(g Gateway) []Part {
 // builder hands out the flows of one part.
 type builder struct {
 	survey
-	emit func(Flow)
+	out func(Flow)
 }
 
 func (b *builder) add(fs ...Flow) {
 	for _, f := range fs {
-		b.emit(f)
+		b.out(f)
 	}
 }
 

@@ -49,6 +49,7 @@ const (
 	CatTerm                          // of a lease: the token that counts
 	CatLease                         // of a lease: forwards while the token counts
 	CatHold                          // of a lease that is handed over: to the controller
+	CatHorizon                       // a port is left out when the frame came from it
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -90,6 +91,7 @@ func Categories() []CategoryInfo {
 		{CatTerm, "term", "of a failover group: the token of the lease that counts", "the token"},
 		{CatLease, "lease", "of a failover group: this gateway forwards while the token counts", "the token"},
 		{CatHold, "hold", "of a failover group that is handed over: frames go to the controller meanwhile", "the group: its lowest VLAN"},
+		{CatHorizon, "horizon", "a port is left out when the frame came from it", "OpenFlow port"},
 	}
 }
 

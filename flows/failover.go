@@ -85,7 +85,7 @@ func (b *builder) guarded() []Action {
 	if len(b.Groups) == 0 {
 		return nil
 	}
-	return []Action{Resubmit{TableGate}}
+	return []Action{Resubmit{Table: TableGate}}
 }
 
 // gate stops frames of VLANs that another gateway has: on the way in, so that no IPS sees them, and once more where they are

@@ -2,14 +2,13 @@
 
 package flows
 
-// source finds the ingress port of a frame that is back from the IPS. It
-// goes to reg1, for learning, and to in_port, so that the switch itself never
-// sends the frame back where it came from.
+// source finds the ingress port of a frame that is back from the IPS, for
+// learning, and so that the frame never goes back where it came from.
 func (b *builder) source() {
 	port := func(m Match, object uint32, p uint32) {
 		b.add(Flow{
 			Table: TableSource, Priority: 100, Cookie: NewCookie(CatSource, object), Match: m,
-			Actions: []Action{Load{uint64(p & 0xffff), regIngress()}, Move{regIngress(), inPortAll()}},
+			Actions: []Action{Load{uint64(p & 0xffff), regIngress()}},
 			Goto:    TableForward,
 		})
 	}
@@ -26,7 +25,7 @@ func (b *builder) source() {
 		case v.several():
 			b.add(Flow{
 				Table: TableSource, Priority: 100, Cookie: NewCookie(CatSource, uint32(v.id)), Match: m,
-				Actions: []Action{Resubmit{TableSources}, Move{regIngress(), inPortAll()}},
+				Actions: []Action{Resubmit{Table: TableSources}},
 				Goto:    TableForward,
 			})
 		case v.host:
@@ -104,7 +103,7 @@ func (b *builder) group(o Origin, v vlan) {
 		Actions: []Action{Load{1, regGroup()}}, Goto: TableOutput,
 	}
 	if o == OriginTrunk {
-		f.Actions = append([]Action{Resubmit{TableLearn}}, f.Actions...)
+		f.Actions = append([]Action{Resubmit{Table: TableLearn}}, f.Actions...)
 	}
 	b.add(f)
 }
@@ -113,7 +112,7 @@ func (b *builder) group(o Origin, v vlan) {
 func (b *builder) lookup(t Table, o Origin, v vlan, first ...Action) {
 	b.add(Flow{
 		Table: t, Priority: prioKnown, Cookie: NewCookie(CatForward, uint32(v.id)), Match: originVLAN(o, v),
-		Actions: append(first, Resubmit{TableMAC}), Goto: TableOutput,
+		Actions: append(first, Resubmit{Table: TableMAC}), Goto: TableOutput,
 	})
 }
 
@@ -145,10 +144,10 @@ func (b *builder) fromTrunk(t Table, v vlan) {
 	case !v.several():
 		b.add(up)
 	case !b.EastWest:
-		up.Actions = append([]Action{Resubmit{TableLearn}}, up.Actions...)
+		up.Actions = append([]Action{Resubmit{Table: TableLearn}}, up.Actions...)
 		b.add(up)
 	default:
-		b.lookup(t, OriginTrunk, v, Resubmit{TableLearn})
+		b.lookup(t, OriginTrunk, v, Resubmit{Table: TableLearn})
 		b.add(b.unlearned(up))
 	}
 }
@@ -174,7 +173,7 @@ func (b *builder) host() {
 	v := b.vlan(b.Local.VLAN)
 	groupFlow := Flow{
 		Table: TableHost, Priority: 300, Cookie: NewCookie(CatHost, 0), Match: Match{EthDst: multicast()},
-		Actions: []Action{Resubmit{TableLearn}, Load{1, regGroup()}}, Goto: TableOutput,
+		Actions: []Action{Resubmit{Table: TableLearn}, Load{1, regGroup()}}, Goto: TableOutput,
 	}
 	b.add(groupFlow)
 	if v.several() && b.EastWest {
@@ -201,7 +200,7 @@ func (b *builder) host() {
 	}
 	b.add(Flow{
 		Table: TableHost, Priority: 100, Cookie: NewCookie(CatHost, 0),
-		Actions: []Action{Resubmit{TableLearn}, Load{localPort16, regEgress()}}, Goto: TableOutput,
+		Actions: []Action{Resubmit{Table: TableLearn}, Load{localPort16, regEgress()}}, Goto: TableOutput,
 	})
 }
 

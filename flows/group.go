@@ -151,7 +151,7 @@ func (b *builder) failover(id uint32, o Origin, open, stacked bool, order []int)
 	}
 	if open {
 		g.Buckets = append(g.Buckets, Bucket{
-			WatchPort: b.Uplink.OFPort, Actions: []Action{Load{1, regBypass()}, Resubmit{TableForward}},
+			WatchPort: b.Uplink.OFPort, Actions: append(uninspected(), Resubmit{Table: TableForward}),
 		})
 	}
 	return g

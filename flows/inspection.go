@@ -22,7 +22,7 @@ func (b *builder) steer() {
 			case Inspect:
 				f.Actions, f.Goto = b.markFailure(b.failsOpen(line)), TableOffload
 			case Bypass:
-				f.Actions = []Action{Load{1, regBypass()}}
+				f.Actions = uninspected()
 				f.Goto = TableForward
 			case DropFrame:
 			}
@@ -153,7 +153,7 @@ func (b *builder) dispatchAs(open bool, above uint16, marked ...RegMatch) {
 	}
 	f := Flow{Table: TableDispatch, Priority: above, Cookie: NewCookie(CatFailure, 0), Match: Match{Regs: regs(marked...)}}
 	if open {
-		f.Cookie, f.Actions, f.Goto = NewCookie(CatFailure, 1), []Action{Load{1, regBypass()}}, TableForward
+		f.Cookie, f.Actions, f.Goto = NewCookie(CatFailure, 1), uninspected(), TableForward
 	}
 	b.add(f)
 }
@@ -199,6 +199,19 @@ func (b *builder) dispatchOne(f Flow, marks []RegMatch, open bool) {
 		b.add(f)
 	}
 }
+
+// uninspected marks a frame that is forwarded without the IPS. All ports but those
+// of the IPS are protected (ovs-vswitchd.conf.db(5), Port): the switch hands no
+// frame from one to another, whatever its flows say, unless in_port names none of
+// them. It is cleared where that is decided and nowhere else, so that a frame which
+// gets to the tables that forward in any other way goes nowhere.
+func uninspected() []Action {
+	return []Action{Load{1, regBypass()}, Load{noPort, inPortAll()}}
+}
+
+// noPort is OFPP_NONE of OpenFlow 1.0, which stands in in_port for no port
+// (ovs-fields(7), in_port).
+const noPort = 0xffff
 
 // carry puts the carrier tag on and sends the frame out of the leg.
 func carry(o Origin, leg uint32) []Action {
@@ -262,7 +275,7 @@ func (b *builder) backOwn(port uint32, vid Move) {
 	f := Flow{
 		Table: TableReturn, Priority: 100, Cookie: NewCookie(CatReturn, port),
 		Match:   Match{InPort: port, VLAN: carrierPCP(0)},
-		Actions: append([]Action{vid, PopVLAN{}, Resubmit{TableMAC}}, b.guarded()...), Goto: TableOutput,
+		Actions: append([]Action{vid, PopVLAN{}, Resubmit{Table: TableMAC}}, b.guarded()...), Goto: TableOutput,
 	}
 	b.add(f)
 	b.withInnerTag(f)
@@ -293,7 +306,7 @@ func (b *builder) lookupAll() []Action {
 	n := 0
 	for i := len(b.vlans) - 1; i >= 0 && n < lookupVLANs; i-- {
 		if v := b.vlans[i]; v.looksUp() {
-			acts = append(acts, Load{uint64(v.id), regVLAN()}, Resubmit{TableMAC})
+			acts = append(acts, Load{uint64(v.id), regVLAN()}, Resubmit{Table: TableMAC})
 			n++
 		}
 	}

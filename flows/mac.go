@@ -63,7 +63,7 @@ func (s *survey) macParts() []Part {
 		for _, t := range holders {
 			key = appendMACs(key, t.OFPort, t.MACs)
 		}
-		parts = append(parts, Part{Key: digest(key), Each: func(emit func(Flow)) { (&builder{emit: emit}).macs(v.id, holders) }})
+		parts = append(parts, Part{Key: digest(key), Each: func(emit func(Flow)) { (&builder{out: emit}).macs(v.id, holders) }})
 	}
 	return parts
 }

@@ -75,7 +75,7 @@ func (o Offload) flow(c Connection) Flow {
 		return f
 	}
 	f.Cookie, f.IdleTimeout, f.Goto = NewCookie(CatBypass, o.SID), OffloadIdle, TableForward
-	f.Actions = []Action{Load{1, regBypass()}}
+	f.Actions = uninspected()
 	if c.Proto == ProtoTCP {
 		f.Actions = append(f.Actions, FINTimeout{OffloadClosed})
 	}

@@ -30,9 +30,9 @@ func TestOffloadFlows(t *testing.T) {
 			flows.Offload{Connection: connection(20, 6, "192.0.2.1:1000", "198.51.100.2:80"), Verdict: flows.BypassConnection, SID: 7},
 			[2]string{
 				"cookie=0xfc0140000000007, table=24, idle_timeout=60, send_flow_rem priority=100,tcp,reg2=0x14/0xfff,nw_src=192.0.2.1,nw_dst=198.51.100.2,tp_src=1000,tp_dst=80 " +
-					"actions=load:0x1->NXM_NX_REG0[4],fin_timeout(idle_timeout=5),goto_table:60",
+					"actions=load:0x1->NXM_NX_REG0[4],load:0xffff->NXM_OF_IN_PORT[],fin_timeout(idle_timeout=5),goto_table:60",
 				"cookie=0xfc0140000000007, table=24, idle_timeout=60, send_flow_rem priority=100,tcp,reg2=0x14/0xfff,nw_src=198.51.100.2,nw_dst=192.0.2.1,tp_src=80,tp_dst=1000 " +
-					"actions=load:0x1->NXM_NX_REG0[4],fin_timeout(idle_timeout=5),goto_table:60",
+					"actions=load:0x1->NXM_NX_REG0[4],load:0xffff->NXM_OF_IN_PORT[],fin_timeout(idle_timeout=5),goto_table:60",
 			},
 		},
 		{
@@ -46,9 +46,9 @@ func TestOffloadFlows(t *testing.T) {
 			flows.Offload{Connection: connection(4094, 132, "192.0.2.1:1", "192.0.2.1:1"), Verdict: flows.BypassConnection},
 			[2]string{
 				"cookie=0xfc0140000000000, table=24, idle_timeout=60, send_flow_rem priority=100,sctp,reg2=0xffe/0xfff,nw_src=192.0.2.1,nw_dst=192.0.2.1,tp_src=1,tp_dst=1 " +
-					"actions=load:0x1->NXM_NX_REG0[4],goto_table:60",
+					"actions=load:0x1->NXM_NX_REG0[4],load:0xffff->NXM_OF_IN_PORT[],goto_table:60",
 				"cookie=0xfc0140000000000, table=24, idle_timeout=60, send_flow_rem priority=100,sctp,reg2=0xffe/0xfff,nw_src=192.0.2.1,nw_dst=192.0.2.1,tp_src=1,tp_dst=1 " +
-					"actions=load:0x1->NXM_NX_REG0[4],goto_table:60",
+					"actions=load:0x1->NXM_NX_REG0[4],load:0xffff->NXM_OF_IN_PORT[],goto_table:60",
 			},
 		},
 	} {

@@ -44,11 +44,16 @@ func (b *builder) toUplink(v vlan) []Action {
 
 // output sends frames out of the port in reg3, in VLANs with look-ups.
 func (b *builder) output() {
+	horizon := map[uint32]bool{}
 	for _, v := range b.vlans {
 		if !v.looksUp() {
 			continue
 		}
 		for _, p := range b.members(v, v.host, true, true) {
+			if !horizon[p] {
+				horizon[p] = true
+				b.notBack(p)
+			}
 			b.outPort(v, p)
 		}
 		if v.several() {
@@ -106,20 +111,54 @@ func (b *builder) outPort(v vlan, port uint32) {
 	b.add(f)
 }
 
+// notBack keeps a frame from the port that it came from, wherever its address is.
+func (b *builder) notBack(port uint32) {
+	b.add(Flow{
+		Table: TableOutput, Priority: 150, Cookie: NewCookie(CatHorizon, port),
+		Match: Match{Regs: regs(regIngress().equals(port&0xffff), regEgress().equals(port&0xffff))},
+	})
+}
+
 // flood is for an unknown destination, or with group for broadcast and
-// multicast.
+// multicast. The ingress port may be among the ports of frames from a trunk port.
 func (b *builder) flood(o Origin, v vlan, group bool, ports []uint32) {
 	g := uint32(0)
 	if group {
 		g = 1
+	}
+	actions := b.send(v, ports...)
+	for i, a := range actions {
+		if out, ok := a.(Output); ok && o == OriginTrunk && out.Port != b.Uplink.OFPort && out.Port != LocalPort {
+			actions[i] = Resubmit{Table: TableEmit, InPort: out.Port}
+		}
 	}
 	b.add(Flow{
 		Table: TableOutput, Priority: 100, Cookie: NewCookie(CatOutput, portVLAN(0, v.id)),
 		Match: Match{Regs: regs(
 			regOrigin().equals(uint32(o)), regVLAN().equals(uint32(v.id)), regEgress().equals(0), regGroup().equals(g),
 		)},
-		Actions: b.send(v, ports...),
+		Actions: actions,
 	})
+}
+
+// emit holds, for the trunk ports that frames of other trunk ports are flooded to,
+// the output and what keeps a frame from the port that it came from.
+func (b *builder) emit() {
+	if !b.EastWest {
+		return
+	}
+	for _, t := range b.presentTrunks() {
+		if !b.inSeveral(t) {
+			continue
+		}
+		f := Flow{
+			Table: TableEmit, Priority: 100, Cookie: NewCookie(CatHorizon, t.OFPort),
+			Match: Match{InPort: t.OFPort}, Actions: []Action{Output{t.OFPort}},
+		}
+		b.add(f)
+		f.Priority, f.Match.Regs, f.Actions = 110, regs(regIngress().equals(t.OFPort)), nil
+		b.add(f)
+	}
 }
 
 // ends closes the tables with counted drops.

@@ -32,7 +32,7 @@ func (s *survey) senderParts() []Part {
 		if t.PortSecurity {
 			parts = append(parts, Part{
 				Key:  digest(appendMACs([]byte("sender"), t.OFPort, t.MACs)),
-				Each: func(emit func(Flow)) { (&builder{emit: emit}).sender(t.OFPort, t.MACs) },
+				Each: func(emit func(Flow)) { (&builder{out: emit}).sender(t.OFPort, t.MACs) },
 			})
 		}
 	}

@@ -99,7 +99,7 @@ func compare(src, dst Field, n int) []Action {
 	for i := range min(n, bothBits) {
 		acts = append(acts,
 			Move{Range{src, firstBit + i, 1}, regFirst()}, Move{Range{dst, firstBit + i, 1}, regSecond()},
-			Resubmit{TableXOR}, Move{regDiffer(), regSlot().bit(i)},
+			Resubmit{Table: TableXOR}, Move{regDiffer(), regSlot().bit(i)},
 		)
 	}
 	return acts

@@ -22,7 +22,7 @@ const (
 	TableXOR      Table = 29 // whether a bit of one side of the connection differs from that of the other
 	TableDispatch Table = 30 // carrier tag on, out to the attachment; the failure policy
 	TableReturn   Table = 40 // back from the attachment: carrier tag off, origin and VLAN restored; probes to the controller
-	TableSource   Table = 50 // the ingress port again, for learning and split horizon
+	TableSource   Table = 50 // the ingress port again into reg1
 	TableSources  Table = 52 // learned: VLAN and source MAC → ingress port
 	TableForward  Table = 60 // by origin and VLAN
 	TableHost     Table = 62 // the host's VLAN: is it for the host's own MAC?
@@ -30,6 +30,7 @@ const (
 	TableLearn    Table = 66 // the actions that write TableMAC
 	TableMAC      Table = 70 // learned and static: VLAN and destination MAC → port into reg3
 	TableOutput   Table = 80 // the port of reg3, tagged as that port wants the VLAN
+	TableEmit     Table = 90 // one of several trunk ports, unless the frame came from it
 )
 
 // TableInfo names a table for dumps and documentation.
@@ -57,7 +58,7 @@ func Tables() []TableInfo {
 		{TableXOR, "xor", "for the table slot: do a bit of one side and that of the other differ"},
 		{TableDispatch, "dispatch", "carrier tag on and out to the attachment; the failure policy when none is up"},
 		{TableReturn, "return", "back from the attachment: origin and VLAN from the carrier tag; probes go to the controller"},
-		{TableSource, "source", "ingress port of a frame that came back: reg1 and in_port"},
+		{TableSource, "source", "ingress port of a frame that came back: reg1"},
 		{TableSources, "sources", "learned: VLAN and source MAC to ingress port, for VLANs of several trunk ports"},
 		{TableForward, "forward", "destination by origin and VLAN"},
 		{TableHost, "host", "in the host's VLAN: is the frame for the host?"},
@@ -65,6 +66,7 @@ func Tables() []TableInfo {
 		{TableLearn, "learn", "per port: the action that learns the source MAC into the table mac"},
 		{TableMAC, "mac", "learned and static: VLAN and destination MAC to port"},
 		{TableOutput, "output", "out of the chosen port, tagged as that port wants the VLAN"},
+		{TableEmit, "emit", "floods from a trunk port: out of the port that in_port names for this look-up, unless the frame came from it"},
 	}
 }
 

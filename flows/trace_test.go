@@ -50,7 +50,11 @@ func newTracedSwitch(t *testing.T) *tracedSwitch {
 		args = append(args, "--", "add-port", bridge, name,
 			"--", "set", "interface", name, "type=internal", fmt.Sprintf("ofport_request=%d", port))
 		s.ports[name] = port
+		if !slices.Contains(ipsPorts, port) {
+			args = append(args, "--", "set", "port", name, "protected=true")
+		}
 	}
+	args = append(args, "--", "set", "port", bridge, "protected=true")
 	s.env.VsctlT(t, args...)
 	// A group's bucket is alive while its port's link is up.
 	for name := range s.ports {

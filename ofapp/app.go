@@ -57,6 +57,7 @@ type App struct {
 	drains    sync.Mutex // one Drain at a time
 	engines   sync.Mutex // one writer of the engines' file at a time
 
+	laid        atomic.Bool   // the switch has had this version's flows: ports can be protected
 	strayProbes atomic.Uint64 // from IPS ports in a probe's place, of no attachment's
 	runID       string        // tells one run of the program from another
 	alertLog    *journal.Journal[alertRecord]

@@ -61,6 +61,18 @@ func (a *App) ensureBridge(ctx context.Context) error {
 	return errors.Join(a.sizeAttachments(), a.plainAttachments())
 }
 
+// protect has the ports of the network protected, once the switch holds what is
+// wanted. Not before: flows of versions before this one write protected ports to
+// in_port, and frames that are back from the IPS would end there.
+func (a *App) protect(ctx context.Context) {
+	if a.laid.Swap(true) {
+		return
+	}
+	if a.ensure(ctx) != nil {
+		signal(a.begins) // watch tries again
+	}
+}
+
 // spec is what the configuration asks of the database.
 func (a *App) spec() ovsdb.Spec {
 	cfg := a.config()
@@ -68,6 +80,13 @@ func (a *App) spec() ovsdb.Spec {
 	a.mu.Lock()
 	list, leaving := a.attachments, a.leaving
 	a.mu.Unlock()
+	s.Protect = a.laid.Load()
+	for _, at := range slices.Concat(list, leaving) {
+		s.Open = append(s.Open, attachmentPorts(at.cfg)...)
+	}
+	s.Open = slices.DeleteFunc(s.Open, func(p string) bool { // left to the network
+		return slices.ContainsFunc(s.Ports, func(n ovsdb.PortSpec) bool { return n.Name == p })
+	})
 	for _, at := range list {
 		for _, name := range attachmentPorts(at.cfg) {
 			if at.ready() {

@@ -3,6 +3,7 @@
 package ofapp_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -91,18 +92,23 @@ func (b *bed) withSecond(t *testing.T, do func()) {
 	})
 }
 
-// olderFlows gives the flows of the first table other priorities, as a version before
-// may have had them, in one bundle.
+// olderFlows gives the flows of the first table other priorities, and has the table source
+// write the ingress port to in_port, as versions before had it, in one bundle. No port is
+// protected in those.
 func (b *bed) olderFlows(t *testing.T) {
 	t.Helper()
+	for port := range strings.FieldsSeq(b.env.VsctlT(t, "list-ports", "br0") + " br0") {
+		b.env.VsctlT(t, "set", "port", port, "protected=false")
+	}
 	var text strings.Builder
-	for _, table := range []string{"0"} {
+	for _, table := range []string{"0", "50"} {
 		text.WriteString("delete table=" + table + "\n")
 		for line := range strings.Lines(b.env.OfctlT(t, "-OOpenFlow13", "--no-stats", "dump-flows", b.env.Mgmt("br0"), "table="+table)) {
 			if flow := strings.TrimSpace(line); strings.HasPrefix(flow, "cookie=") {
 				flow = regexp.MustCompile(`priority=(\d+)`).ReplaceAllStringFunc(flow, func(p string) string {
-					return map[string]string{"priority=65535": "priority=100", "priority=65534": "priority=1"}[p]
+					return cmp.Or(map[string]string{"priority=65535": "priority=100", "priority=65534": "priority=1"}[p], p)
 				})
+				flow = strings.Replace(flow, "->NXM_NX_REG1[0..15]", "->NXM_NX_REG1[0..15],move:NXM_NX_REG1[0..15]->NXM_OF_IN_PORT[]", 1)
 				text.WriteString("add " + strings.ReplaceAll(flow, " ,", ",") + "\n")
 			}
 		}

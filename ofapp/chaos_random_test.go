@@ -32,7 +32,7 @@ func random(t *testing.T) *rand.Rand {
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	r := random(t)
-	list := slices.DeleteFunc(faults(), func(f fault) bool { return opening[f.name] })
+	list := slices.DeleteFunc(faults(), func(f fault) bool { return flooding[f.name] })
 	b := newBareBed(t, 2)
 	b.newRelay()
 	b.ctl = b.env.Controller(t, b.chaosYAML(""))

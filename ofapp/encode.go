@@ -201,10 +201,13 @@ func encodeAction(a flows.Action) (openflow.Action, error) {
 	case flows.SetVLANPCP:
 		return openflow.SetVLANPCP(a.PCP), nil
 	case flows.Load:
-		return openflow.LoadReg(int(a.Dst.Field), a.Dst.First, a.Dst.Bits, a.Value), nil
+		return openflow.Load(encodeRange(a.Dst), a.Value), nil
 	case flows.Move:
 		return openflow.Move(encodeRange(a.Src), encodeRange(a.Dst)), nil
 	case flows.Resubmit:
+		if a.InPort != 0 {
+			return openflow.ResubmitFrom(uint16(a.InPort), uint8(a.Table)), nil
+		}
 		return openflow.Resubmit(uint8(a.Table)), nil
 	case flows.ToGroup:
 		return openflow.Group(a.Group), nil

@@ -398,7 +398,7 @@ func (r *relaying) put(ctx context.Context, f relay.Frame, port groupPort) {
 	if ok {
 		ok = r.conn.PacketOut(ctx, openflow.PacketOut{
 			InPort: port.number, Port: openflow.PortTable, Data: data,
-			Before: []openflow.Action{openflow.LoadReg(int(mark.Dst.Field), mark.Dst.First, mark.Dst.Bits, mark.Value)},
+			Before: []openflow.Action{openflow.Load(encodeRange(mark.Dst), mark.Value)},
 		}) == nil
 	}
 	if ok {

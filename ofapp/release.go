@@ -46,14 +46,24 @@ func Release(ctx context.Context, cfg *config.Config, log logrus.FieldLogger) ([
 	for _, p := range ports {
 		args = append(args, "--", "--if-exists", "del-port", bridge, p)
 	}
-	if err := tool(ctx, cfg, "ovs-vsctl", append(args, "--", "clear", "bridge", bridge, "flow_tables",
+	had, err := tool(ctx, cfg, "ovs-vsctl", "--timeout=10", "--db="+cfg.OVSDB, "list-ports", bridge)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(strings.Fields(had), bridge) {
+		if !slices.Contains(ports, p) {
+			args = append(args, "--", "--if-exists", "set", "port", p, "protected=false")
+		}
+	}
+	if _, err := tool(ctx, cfg, "ovs-vsctl", append(args, "--", "clear", "bridge", bridge, "flow_tables",
 		"--", "remove", "bridge", bridge, "other_config", disableInBand, "--", "del-fail-mode", bridge)...); err != nil {
 		return nil, err
 	}
 	done := []string{bridge + " forwards by itself"}
 	var faults []error
 	for _, c := range []string{"del-groups", "del-meters"} {
-		faults = append(faults, tool(ctx, cfg, "ovs-ofctl", "-O", "OpenFlow13", "--timeout=10", c, cfg.OpenFlowEndpoint()))
+		_, err := tool(ctx, cfg, "ovs-ofctl", "-O", "OpenFlow13", "--timeout=10", c, cfg.OpenFlowEndpoint())
+		faults = append(faults, err)
 	}
 	for _, at := range engines {
 		if err := removeEngine(cfg, at, log); err != nil {
@@ -92,17 +102,17 @@ func removeEngine(cfg *config.Config, at config.Attachment, log logrus.FieldLogg
 	return s.Remove()
 }
 
-// tool runs a program of Open vSwitch.
-func tool(ctx context.Context, cfg *config.Config, name string, args ...string) error {
+// tool runs a program of Open vSwitch, and gives what it prints.
+func tool(ctx context.Context, cfg *config.Config, name string, args ...string) (string, error) {
 	if t := cfg.TLS; t != (config.TLS{}) {
 		args = append([]string{"--private-key=" + t.PrivateKey, "--certificate=" + t.Certificate, "--ca-cert=" + t.CA}, args...)
 	}
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("%s of the package openvswitch-switch is needed: %w", name, err)
+		return "", fmt.Errorf("%s of the package openvswitch-switch is needed: %w", name, err)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %s (%w)", name, strings.TrimSpace(string(out)), err)
+		return "", fmt.Errorf("%s: %s (%w)", name, strings.TrimSpace(string(out)), err)
 	}
-	return nil
+	return string(out), nil
 }

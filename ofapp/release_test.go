@@ -27,7 +27,7 @@ func TestRelease(t *testing.T) {
 	b := newBareBed(t, 1)
 	b.env.VsctlT(t, "del-port", "br0", "ips0") // it gives frames back: a loop, where NORMAL floods
 	columns := func() string {
-		return b.env.VsctlT(t, "--columns=fail_mode,other_config,flow_tables", "list", "bridge", "br0")
+		return b.env.VsctlT(t, "--columns=fail_mode,other_config,flow_tables", "list", "bridge", "br0") + b.protected()
 	}
 	ports := func() string { return b.env.VsctlT(t, "list-ports", "br0") }
 	b.env.VsctlT(t, "del-fail-mode", "br0")

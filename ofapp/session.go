@@ -48,9 +48,9 @@ const (
 )
 
 // groupPause is the rest between two looks at the groups, where there are any.
-// OpenFlow 1.3 has no way to be told of changes, and other buckets can lead frames
-// past the IPS; unlike the flows, the groups are few.
-const groupPause = 200 * time.Millisecond
+// OpenFlow 1.3 has no way to be told of changes. Other buckets can lose frames; they
+// lead none past the IPS, since ports are protected.
+const groupPause = time.Second
 
 // follow keeps the switch's flows at what is wanted.
 func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
@@ -251,6 +251,7 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 			return refusedPause, nil
 		}
 	}
+	a.protect(ctx)
 	s.quiet = true
 	a.markOut(t)
 	a.noteSync(t, nil)

@@ -74,22 +74,26 @@ func SetVLANPCP(pcp uint8) Action {
 func Group(id uint32) Action { return openflow13.NewActionGroup(id) }
 
 // Resubmit looks the packet up in another table and comes back
-// (NXAST_RESUBMIT_TABLE; the ingress port stays).
+// (NXAST_RESUBMIT_TABLE). The ingress port stays.
 func Resubmit(table uint8) Action {
 	return openflow13.NewNXActionResubmitTableAction(openflow13.OFPP_IN_PORT, table)
 }
 
-// LoadReg writes value into nBits bits of a register from firstBit on
-// (NXAST_REG_LOAD).
-func LoadReg(reg, firstBit, nBits int, value uint64) Action {
-	r := RegRange(reg, firstBit, nBits)
-	if err := r.check(); err != nil {
+// ResubmitFrom is Resubmit with another ingress port for the look-up, which is as
+// it was again when the flow's actions are carried out.
+func ResubmitFrom(port uint16, table uint8) Action {
+	return openflow13.NewNXActionResubmitTableAction(port, table)
+}
+
+// Load writes value to dst (NXAST_REG_LOAD).
+func Load(dst Range, value uint64) Action {
+	if err := dst.check(); err != nil {
 		return badAction(fmt.Errorf("load: %w", err))
 	}
-	if value>>nBits != 0 {
-		return badAction(fmt.Errorf("load: %#x does not fit into %s", value, r))
+	if value>>dst.Bits != 0 {
+		return badAction(fmt.Errorf("load: %#x does not fit into %s", value, dst))
 	}
-	return openflow13.NewNXActionRegLoad(uint16(firstBit)<<6|uint16(nBits-1), r.Field.library(), value)
+	return openflow13.NewNXActionRegLoad(uint16(dst.First)<<6|uint16(dst.Bits-1), dst.Field.library(), value)
 }
 
 // Move copies src to dst, which must be equally wide (NXAST_REG_MOVE).

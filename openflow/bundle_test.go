@@ -23,7 +23,7 @@ func manyFlows(n int) []Mod {
 		mods[i] = FlowMod{
 			Table: 10, Priority: 100, Cookie: uint64(i),
 			Match:   Match{InPort(1), VLANVID(VLANPresent | 7), EthDst([6]byte{2, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)})},
-			Actions: []Action{LoadReg(0, 0, 2, 1), Output(2)},
+			Actions: []Action{Load(RegRange(0, 0, 2), 1), Output(2)},
 		}
 	}
 	return mods
@@ -192,7 +192,7 @@ func TestBundleNotRead(t *testing.T) {
 func TestBundleEncodeError(t *testing.T) {
 	c := dialFake(t, oftest.Start(t, oftest.Polite), Options{})
 	mods := manyFlows(3)
-	mods[1] = FlowMod{Actions: []Action{LoadReg(0, 0, 2, 9)}}
+	mods[1] = FlowMod{Actions: []Action{Load(RegRange(0, 0, 2), 9)}}
 	err := c.Bundle(testContext(t), mods)
 	if err == nil || !strings.Contains(err.Error(), "mod 1: action 0: load") {
 		t.Errorf("got %v", err)

@@ -36,7 +36,7 @@ func TestEvents(t *testing.T) {
 	if err := c.Bundle(ctx, []Mod{
 		FlowMod{
 			Table: 0, Cookie: 0xc001, Match: Match{InPort(PortController)},
-			Actions: []Action{LoadReg(0, 0, 2, 3), LoadReg(2, 0, 12, 100), LoadReg(15, 0, 32, 0xfeedbeef)}, Goto: 4,
+			Actions: []Action{Load(RegRange(0, 0, 2), 3), Load(RegRange(2, 0, 12), 100), Load(RegRange(15, 0, 32), 0xfeedbeef)}, Goto: 4,
 		},
 		FlowMod{Table: 4, Cookie: 0xc002, Priority: 5, Match: Match{Reg(0, 3, 3)}, Actions: []Action{Controller(7, NoBuffer, PacketInAction)}},
 		FlowMod{Table: 5, Cookie: 0xc003, Priority: 9, IdleTimeout: 60, Flags: FlagSendFlowRem, Match: Match{EthDst(macA), Reg(2, 7, 0xfff)}},

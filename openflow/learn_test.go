@@ -17,7 +17,7 @@ func TestLearned(t *testing.T) {
 	if err := c.Bundle(ctx, []Mod{FlowMod{
 		Match: Match{InPort(1)},
 		Actions: []Action{
-			LoadReg(2, 0, 12, 100),
+			Load(RegRange(2, 0, 12), 100),
 			Learn(LearnFlow{
 				Table: 70, Priority: 20, IdleTimeout: 300, Cookie: 0xfeed, SendFlowRem: true, Limit: 2,
 				Specs: []LearnSpec{
@@ -59,7 +59,7 @@ func TestLearned(t *testing.T) {
 		mac, _ := m.EthDstValue()
 		match, instructions, err := FlowMod{
 			Match:   Match{Reg(2, 100, 0xfff), EthDst(mac)},
-			Actions: []Action{LoadReg(3, 0, 2, 2), LoadReg(1, 0, 16, 1)},
+			Actions: []Action{Load(RegRange(3, 0, 2), 2), Load(RegRange(1, 0, 16), 1)},
 		}.Encode()
 		if err != nil {
 			t.Fatal(err)

@@ -90,7 +90,7 @@ func recordKinds(t *testing.T, s *testSwitch) map[string][]byte {
 		mods = append(mods, f)
 	}
 	mods = append(mods, FlowMod{Table: 200, Flags: FlagSendFlowRem, Match: Match{EthDst(macA)}},
-		FlowMod{Table: 0, Priority: 60000, Actions: []Action{LoadReg(3, 0, 32, 7), Controller(0, NoBuffer, 0)}})
+		FlowMod{Table: 0, Priority: 60000, Actions: []Action{Load(RegRange(3, 0, 32), 7), Controller(0, NoBuffer, 0)}})
 	must(c.Bundle(ctx, mods))
 	must(c.PacketOut(ctx, PacketOut{Port: PortTable, Data: make([]byte, 60)}))
 	next[PacketIn](t, c)

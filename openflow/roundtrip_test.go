@@ -75,9 +75,11 @@ func roundTrips() map[string]FlowMod {
 		"rewrite vlan":        {Match: Match{tagged}, Actions: []Action{SetVLANVID(4095), SetVLANPCP(7), Output(1)}},
 		"group":               {Actions: []Action{Group(1)}},
 		"resubmit":            {Actions: []Action{Resubmit(60)}},
-		"fin_timeout":         {Actions: []Action{LoadReg(0, 4, 1, 1), FINTimeout(5, 0)}, Match: Match{EthType(0x0800), IPProto(6)}, Goto: 60},
+		"resubmit from":       {Actions: []Action{ResubmitFrom(5, 60)}},
+		"fin_timeout":         {Actions: []Action{Load(RegRange(0, 4, 1), 1), FINTimeout(5, 0)}, Match: Match{EthType(0x0800), IPProto(6)}, Goto: 60},
 		"move vid to reg":     {Match: Match{tagged}, Actions: []Action{Move(VLANTCIRange(0, 12), RegRange(2, 0, 12))}},
 		"move reg to vid":     {Match: Match{tagged}, Actions: []Action{Move(RegRange(2, 0, 12), VLANTCIRange(0, 12))}},
+		"load in_port":        {Actions: []Action{Load(InPortRange(), 0xffff)}},
 		"move reg to in_port": {Actions: []Action{Move(RegRange(1, 0, 16), InPortRange())}},
 		"move in_port":        {Actions: []Action{Move(InPortRange(), RegRange(1, 0, 16))}},
 		"move macs":           {Actions: []Action{Move(EthSrcRange(), EthDstRange())}},
@@ -121,7 +123,7 @@ func roundTrips() map[string]FlowMod {
 		fm[fmt.Sprintf("reg%d", n)] = FlowMod{Match: Match{Reg(n, 0xa5a5a5a5, 0xffff0)}}
 		fm[fmt.Sprintf("reg%d exact", n)] = FlowMod{Match: Match{Reg(n, 0xa5a5a5a5, 0xffffffff)}}
 		fm[fmt.Sprintf("load reg%d", n)] = FlowMod{Actions: []Action{
-			LoadReg(n, 0, 32, 0xdeadbeef), LoadReg(n, 0, 1, 1), LoadReg(n, 0, 2, 0), LoadReg(n, 5, 12, 0xabc), LoadReg(n, 31, 1, 1),
+			Load(RegRange(n, 0, 32), 0xdeadbeef), Load(RegRange(n, 0, 1), 1), Load(RegRange(n, 0, 2), 0), Load(RegRange(n, 5, 12), 0xabc), Load(RegRange(n, 31, 1), 1),
 		}}
 	}
 	return fm

@@ -18,7 +18,7 @@ func TestStats(t *testing.T) {
 		{ID: 3, Type: GroupTypeIndirect, Buckets: []Bucket{{Actions: []Action{Resubmit(40)}}}},
 		{ID: 4, Type: GroupTypeFastFailover, Buckets: []Bucket{
 			{WatchPort: 1, Actions: []Action{Output(1)}},
-			{WatchPort: 2, Actions: []Action{LoadReg(0, 4, 1, 1), Resubmit(60)}},
+			{WatchPort: 2, Actions: []Action{Load(RegRange(0, 4, 1), 1), Resubmit(60)}},
 		}},
 		{ID: 5, Type: GroupTypeAll},
 	}

@@ -140,6 +140,52 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 	}
 }
 
+// TestEnsureProtects protects the ports that lead to no IPS, and ends the protection of
+// those that do: of a bond, by any of its members.
+func TestEnsureProtects(t *testing.T) {
+	s := newServer(t)
+	s.startSwitch()
+	s.vsctl("--", "add-br", testBridge, "--", "set", "bridge", testBridge, "datapath_type=netdev",
+		"--", "add-br", "br1", "--", "set", "bridge", "br1", "datapath_type=netdev")
+	for _, port := range []string{testBridge + " net0", testBridge + " ips0", testBridge + " old0", "br1 theirs"} {
+		p := strings.Fields(port)
+		s.vsctl("add-port", p[0], p[1], "--", "set", "interface", p[1], "type=internal")
+	}
+	s.vsctl("--no-wait", "add-bond", testBridge, "bond0", "ips1", "ips2", "--", "set", "port", "bond0", "protected=true", "--", "set", "port", "ips0", "protected=true")
+	c := s.watch()
+	spec := Spec{
+		Ports: []PortSpec{{Name: "own0", Type: "internal", Own: true}, {Name: "own1", Type: "internal", Own: true}},
+		Open:  []string{"ips0", "ips2", "own0", "absent"},
+	}
+	ends := []string{
+		"set fail_mode=secure", "set other_config:disable-in-band=true",
+		"attach port own0, type=internal", "attach port own1, type=internal",
+		"set protected=false of port bond0", "set protected=false of port ips0",
+	}
+	if diff := cmp.Diff(ends, ensure(t, c, spec)); diff != "" {
+		t.Error("changes (-want +got):", diff)
+	}
+	spec.Protect, spec.Gone = true, []string{"old0"}
+	begins := []string{"detach port old0", "set protected=true of port br0", "set protected=true of port net0"}
+	if diff := cmp.Diff(begins, ensure(t, c, spec)); diff != "" {
+		t.Error("changes (-want +got):", diff)
+	}
+	ports := c.Snapshot().Bridge.Interfaces
+	for name, want := range map[string]bool{
+		testBridge: true, "net0": true, "own1": true, "own0": false, "ips0": false, "ips1": false, "ips2": false,
+	} {
+		if ports[name].Protected != want {
+			t.Errorf("%s is %+v, want protected %t", name, ports[name], want)
+		}
+	}
+	if got := s.vsctl("get", "port", "br1", "protected", "--", "get", "port", "theirs", "protected"); got != "false\nfalse" {
+		t.Errorf("ports of the other bridge: %q", got)
+	}
+	if again := ensure(t, c, spec); len(again) != 0 {
+		t.Errorf("the second time it changed %q", again)
+	}
+}
+
 func TestEnsureDetaches(t *testing.T) {
 	s := newServer(t)
 	s.startSwitch()

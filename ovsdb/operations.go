@@ -4,6 +4,7 @@ package ovsdb
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
@@ -49,7 +50,7 @@ func (p *plan) operations(ovs client.Client) ([]ovsdb.Operation, error) {
 	for i, port := range p.attach {
 		portUUID, ifaceUUID := fmt.Sprintf("port%d", i), fmt.Sprintf("iface%d", i)
 		b.create(&vswitch.Interface{UUID: ifaceUUID, Name: port.Name, Type: port.Type})
-		b.create(&vswitch.Port{UUID: portUUID, Name: port.Name, Interfaces: []string{ifaceUUID}})
+		b.create(&vswitch.Port{UUID: portUUID, Name: port.Name, Interfaces: []string{ifaceUUID}, Protected: !slices.Contains(p.open, port.Name)})
 		ports = append(ports, portUUID)
 	}
 	tables := make(map[int]string)
@@ -74,6 +75,10 @@ func (p *plan) operations(ovs client.Client) ([]ovsdb.Operation, error) {
 		if change.old {
 			replaced = append(replaced, change.id)
 		}
+	}
+	for _, change := range p.protect {
+		port := vswitch.Port{UUID: change.uuid, Protected: change.on}
+		b.update(&port, &port.Protected)
 	}
 	for _, change := range p.retype {
 		iface := vswitch.Interface{UUID: change.uuid, Type: change.to}

@@ -45,6 +45,12 @@ type Spec struct {
 	// Ports are the bridge's ports. Those that are neither marked Own nor covered by Create are only checked not to belong
 	// to another bridge.
 	Ports []PortSpec
+	// Protect says that all ports but those in Open are to be protected (ovs-vswitchd.conf.db(5), Port, protected): the
+	// switch hands no frame from one of them to another, whatever its flows say. Ports in Open lose their protection
+	// without Protect, too; ports that are attached get it.
+	Protect bool
+	// Open are the ports that exchange frames with all others; what is not there is left alone.
+	Open []string
 	// Gone are ports that the program made for itself and that are to leave the bridge; what is not there is left alone.
 	Gone []string
 	// Tables are the Flow_Table rows by OpenFlow table number, 0-254. An empty OverflowPolicy stands for "refuse". Rows of
@@ -71,12 +77,20 @@ type plan struct {
 	outOfBand    bool
 	attach       []PortSpec
 	detach       []attached
+	open         []string
+	protect      []protection
 	retype       []retype
 	tables       []tableChange
 }
 
 type retype struct {
 	name, uuid, from, to string
+}
+
+// protection is a port whose column protected is to change.
+type protection struct {
+	attached
+	on bool
 }
 
 // attached is a port of the bridge.
@@ -106,12 +120,16 @@ func makePlan(r rows, name string, spec Spec) (plan, error) {
 		name:         name,
 		datapathType: spec.DatapathType,
 		secure:       bridge == nil || valueOf(bridge.FailMode) != failModeSecure,
+		open:         spec.Open,
 		outOfBand:    bridge == nil || bridge.OtherConfig[disableInBand] != "true",
 	}
 	if err := p.planPorts(r, spec); err != nil {
 		return plan{}, err
 	}
 	if err := p.planGone(r, spec); err != nil {
+		return plan{}, err
+	}
+	if err := p.planProtection(r, spec); err != nil {
 		return plan{}, err
 	}
 	if err := p.planTables(r, spec); err != nil {
@@ -193,6 +211,29 @@ func (p *plan) planGone(r rows, spec Spec) error {
 	return nil
 }
 
+// planProtection finds the ports whose protection is not as it should be. Ports
+// that are attached now get theirs with their rows.
+func (p *plan) planProtection(r rows, spec Spec) error {
+	if p.bridge == nil {
+		return nil
+	}
+	ports, open := map[string]*vswitch.Port{}, map[string]bool{}
+	err := r.eachInterface(p.bridge, func(port *vswitch.Port, iface *vswitch.Interface) {
+		ports[port.Name] = port
+		open[port.Name] = open[port.Name] || slices.Contains(spec.Open, iface.Name)
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(ports)) {
+		port := attached{name, ports[name].UUID}
+		if on := !open[name]; on != ports[name].Protected && (spec.Protect || !on) && !slices.Contains(p.detach, port) {
+			p.protect = append(p.protect, protection{port, on})
+		}
+	}
+	return nil
+}
+
 func sameType(a, b string) bool {
 	return a == b || (a == "" && b == typeSystem) || (a == typeSystem && b == "")
 }
@@ -262,6 +303,9 @@ func (p *plan) changes() []string {
 	}
 	for _, port := range p.detach {
 		add("detach port %s", port.name)
+	}
+	for _, change := range p.protect {
+		add("set protected=%t of port %s", change.on, change.name)
 	}
 	for _, change := range p.retype {
 		add("set type of port %s to %s, was %s", change.name, orDefault(change.to, typeSystem), orDefault(change.from, typeSystem))

@@ -168,5 +168,6 @@ func interfaceOf(port *vswitch.Port, row *vswitch.Interface) Interface {
 		Error:       valueOf(row.Error),
 		Ifindex:     valueOf(row.Ifindex),
 		Port:        port.Name,
+		Protected:   port.Protected,
 	}
 }

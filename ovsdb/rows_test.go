@@ -24,7 +24,7 @@ func sampleRows() rows {
 			"b1": &vswitch.Bridge{UUID: "b1", Name: "br1", Ports: []string{"p2"}},
 		},
 		ports: map[string]model.Model{
-			"p0": &vswitch.Port{UUID: "p0", Name: "eth0", Interfaces: []string{"i0"}},
+			"p0": &vswitch.Port{UUID: "p0", Name: "eth0", Interfaces: []string{"i0"}, Protected: true},
 			"p1": &vswitch.Port{UUID: "p1", Name: "bond0", Interfaces: []string{"i1", "i2"}},
 			"p2": &vswitch.Port{UUID: "p2", Name: "eth3", Interfaces: []string{"i3"}},
 		},
@@ -48,7 +48,7 @@ func sampleState() State {
 		Interfaces: map[string]Interface{
 			"eth0": {
 				Name: "eth0", OFPort: 4, AdminUp: true, LinkUp: true, MTU: 1500, MAC: "02:00:00:00:00:01",
-				AttachedMAC: "02:00:00:00:00:02", Ifindex: 9, Port: "eth0",
+				AttachedMAC: "02:00:00:00:00:02", Ifindex: 9, Port: "eth0", Protected: true,
 			},
 			"eth1": {Name: "eth1", Error: "no such device", Port: "bond0"},
 			"eth2": {Name: "eth2", Type: "internal", Port: "bond0"},

@@ -87,7 +87,7 @@ func watched(ovs client.Client) *client.Monitor {
 		// All bridges: whether a port belongs to another one must be known before it is attached.
 		client.WithTable(&bridge, &bridge.Name, &bridge.DatapathID, &bridge.DatapathType, &bridge.FailMode,
 			&bridge.OtherConfig, &bridge.Controller, &bridge.Ports, &bridge.FlowTables),
-		client.WithTable(&port, &port.Name, &port.Interfaces, &port.Tag, &port.Trunks, &port.VLANMode),
+		client.WithTable(&port, &port.Name, &port.Interfaces, &port.Tag, &port.Trunks, &port.VLANMode, &port.Protected),
 		client.WithTable(&iface, &iface.Name, &iface.Type, &iface.Ofport, &iface.MACInUse, &iface.ExternalIDs,
 			&iface.AdminState, &iface.LinkState, &iface.MTU, &iface.Error, &iface.Ifindex),
 		client.WithTable(&controller, &controller.Target),

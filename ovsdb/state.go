@@ -52,6 +52,8 @@ type Interface struct {
 	Error       string // why ovs-vswitchd could not configure it
 	Ifindex     int    // of the device in the kernel, 0: none
 	Port        string // name of the Port row it belongs to: its own name, or the bond's
+	// Protected tells that the switch hands the port no frames of other protected ports, nor them frames of this one.
+	Protected bool
 }
 
 // Table is a row of table Flow_Table.

@@ -99,7 +99,7 @@ func (e *explainer) ours(r *Rule, c flows.Cookie) {
 		e.forward(r, object)
 	case flows.CatDrop:
 		e.drop(r, flows.DropReason(object))
-	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput, flows.CatGate, flows.CatTerm:
+	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput, flows.CatGate, flows.CatTerm, flows.CatHorizon:
 	case flows.CatHold:
 		e.step(r, "failover", "VLAN %d is handed over between two gateways: the controllers have its frames meanwhile", e.vlan)
 	case flows.CatLease:
@@ -290,7 +290,7 @@ func (e *explainer) others(vlan uint16) string {
 func (e *explainer) nothing(returned bool) {
 	r := e.last
 	switch c := r.Cookie; {
-	case returned:
+	case returned || c.Ours() && c.Category() == flows.CatHorizon:
 		e.stop(r, "it would go back to %s, where it came from: never", e.in.Name)
 	case c.Ours() && c.Category() == flows.CatPolicy:
 		e.stop(r, "line %d of inspection.policy drops it", c.Object()+1)
