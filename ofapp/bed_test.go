@@ -4,6 +4,7 @@ package ofapp_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -42,16 +43,17 @@ var (
 
 // bed is a switch with ports, a stand-in for the IPS and a controller.
 type bed struct {
-	t       *testing.T
-	home    *testing.T // the test that the bed was made for; b.t may be a part of it
-	env     *testenv.Env
-	ctl     *testenv.Controller
-	ports   map[string]*testenv.Port
-	ips     *testenv.IPS
-	legs    int
-	relay   *relay // between the controller and the switch, nil without
-	dbRelay *relay // likewise to the database
-	still   bool   // chaosYAML: the attachment's health changes no flows, which would be changes beside those of the test
+	t        *testing.T
+	home     *testing.T // the test that the bed was made for; b.t may be a part of it
+	env      *testenv.Env
+	ctl      *testenv.Controller
+	ports    map[string]*testenv.Port
+	ips      *testenv.IPS
+	legs     int
+	relay    *relay      // between the controller and the switch, nil without
+	dbRelay  *relay      // likewise to the database
+	relayTLS *tls.Config // of both relays, nil: they listen without it at Unix sockets
+	still    bool        // chaosYAML: the attachment's health changes no flows, which would be changes beside those of the test
 
 	lastPort uint16                   // source port of the last datagram of passes
 	lastPID  int                      // of the Suricata that status told of last

@@ -212,20 +212,27 @@ func slow(text string) func(net.Conn) error {
 // in place of whom it led to.
 func (b *bed) hostilePeers(t *testing.T, r *relay, peers map[string]func(net.Conn) error) {
 	for name, answer := range peers {
-		met := make(chan struct{})
-		r.pose(func(c net.Conn) {
+		b.meets(t, r, name, func(c net.Conn) {
 			_ = c.SetDeadline(time.Now().Add(hostileTime))
 			_, _ = io.ReadFull(c, make([]byte, 8))
 			_ = answer(c) // until it is thrown out, or its time is over
-		}, met)
-		select {
-		case <-met:
-		case <-time.After(testenv.Scaled(settle)):
-			t.Fatalf("%s: the controller did not come", name)
-		}
+		})
 	}
 	r.pose(nil, nil)
 	b.ctl.WaitConverged(t, converge)
+}
+
+// meets cuts the controller's connection, and waits until a peer has answered in
+// place of whom it led to.
+func (b *bed) meets(t *testing.T, r *relay, name string, peer func(net.Conn)) {
+	t.Helper()
+	met := make(chan struct{})
+	r.pose(peer, met)
+	select {
+	case <-met:
+	case <-time.After(testenv.Scaled(settle)):
+		t.Fatalf("%s: the controller did not come", name)
+	}
 }
 
 // pose has a peer answer all connections from now on, and closes met after the

@@ -54,6 +54,7 @@ func TestFaultTable(t *testing.T) {
 	b.ctl = b.env.Controller(t, b.chaosYAML(""))
 	b.ctl.WaitConverged(t, converge)
 	rows := b.faultRows(t, faults())
+	rows = append(rows, tlsRows(t)...)
 	rows = append(rows, suricataRows(t)...)
 	if *writeTable {
 		table := docs.Table([]string{"fault", "sent", "lost", "leaked", "doubled", "outage"}, rows)

@@ -4,6 +4,7 @@ package ofapp_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
@@ -24,6 +25,7 @@ type relay struct {
 	endpoint string
 	to       string // path of the socket that it leads to
 	raw      bool   // hands on bytes, and not whole messages
+	tls      *tls.Config
 
 	mu     sync.Mutex
 	armed  *cut
@@ -84,9 +86,19 @@ func (b *bed) newRelay() {
 func (b *bed) startRelay(name string, r *relay) *relay {
 	b.t.Helper()
 	path := filepath.Join(b.env.Dir(), name)
-	l, err := net.Listen("unix", path)
-	must(b.home, err)
+	var l net.Listener
+	must(b.home, b.env.Do(func() (err error) {
+		if b.relayTLS != nil {
+			l, err = net.Listen("tcp", "127.0.0.1:0")
+		} else {
+			l, err = net.Listen("unix", path)
+		}
+		return err
+	}))
 	r.endpoint = "unix:" + path
+	if r.tls = b.relayTLS; r.tls != nil {
+		r.endpoint = "ssl:" + l.Addr().String()
+	}
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -111,6 +123,9 @@ func (r *relay) serve(c net.Conn) {
 		return
 	}
 	defer r.left(c)
+	if r.tls != nil {
+		c = tls.Server(c, r.tls)
+	}
 	s, err := net.Dial("unix", r.to)
 	if err != nil {
 		return // the controller tries again
