@@ -46,7 +46,7 @@ func lists() []list {
 				"TestDegraded", "TestFailureByLine", "TestSilence", "TestMeterDeleted", "TestBadLink", "TestHoldDown", "TestProbeStorm",
 				"TestEmbeddedRestart", "TestEmbeddedEnds", "TestDetection", "TestDetectionEmbedded", "TestSuricataStops",
 				"TestOffloadRestart", "TestOffloadPolicy", "TestSuricataBypass", "TestSuricataBlock",
-				"TestSwitchRestartLoss", "TestDatabaseRestart", "TestFlowRestoreWait", "TestTakeOver", "TestFailover",
+				"TestSwitchRestartLoss", "TestDatabaseRestart", "TestFlowRestoreWait", "TestTakeOver", "TestFailover", "TestHandover",
 			},
 			brief: []string{"-test.parallel=1"},
 		},
