@@ -42,6 +42,9 @@ type sieveKind struct {
 // through the text once more.
 func sieveKinds() []sieveKind { return []sieveKind{{7, 4, 4}, {6, 3, 4}, {5, 4, 2}, {1, 2, 1}} }
 
+// maxOpen is how many patterns that are a byte short a sieve takes: each needs pieces with all bytes that may follow.
+const maxOpen = 1024
+
 // newSieves sorts the patterns, none of them empty, into sieves by their length.
 func newSieves(patterns [][]byte) []sieve {
 	kinds := sieveKinds()
@@ -50,9 +53,11 @@ func newSieves(patterns [][]byte) []sieve {
 		k := slices.IndexFunc(kinds, func(k sieveKind) bool { return len(p) >= k.least })
 		sorted[k] = append(sorted[k], int32(i))
 	}
-	if len(sorted[2]) > 0 { // then those of six bytes need none of their own
-		sorted[2] = append(sorted[2], sorted[1]...)
-		sorted[1] = nil
+	// Those of six bytes need no sieve of their own beside one that they fit in, or nearly, if they are few.
+	if six := sorted[1]; len(sorted[2]) > 0 {
+		sorted[1], sorted[2] = nil, append(sorted[2], six...)
+	} else if len(sorted[0]) > 0 && len(six) <= maxOpen {
+		sorted[1], sorted[0] = nil, append(sorted[0], six...)
 	}
 	var out []sieve
 	for k, list := range sorted {
@@ -74,15 +79,17 @@ func newSieve(k sieveKind, patterns [][]byte, list []int32) sieve {
 	var grains []grain
 	for _, n := range list {
 		p := patterns[n]
-		if len(p) < k.bytes { // a single byte: whatever follows it
-			for next := range 256 {
-				grains = append(grains, grain{s.piece([]byte{p[0], byte(next)}, 0), n, 0})
-			}
-			continue
-		}
-		from := s.rarest(p, len(p)-k.bytes-k.stride+2, shared)
+		from := s.rarest(p, max(len(p)-k.bytes-k.stride+2, 1), shared)
 		for at := from; at < from+k.stride; at++ {
-			grains = append(grains, grain{s.piece(p, at), n, int32(at)})
+			if at+k.bytes <= len(p) {
+				grains = append(grains, grain{s.piece(p, at), n, int32(at)})
+				continue
+			}
+			for next := range 256 { // the last piece is a byte short: whatever follows it
+				if next&caseBits&0xff != 0 {
+					grains = append(grains, grain{s.piece(append(slices.Clip(p[at:]), byte(next)), 0), n, int32(at)})
+				}
+			}
 		}
 	}
 	s.fill(grains)

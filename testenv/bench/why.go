@@ -9,7 +9,7 @@ type quantity struct{ subject, unit string }
 // of the run: those are in the tables.
 func reasons() map[quantity]string {
 	const cores = "generator, switch and sink share two cores, and then wait for one another; CPU per frame, in which that does not show, tells more"
-	const vector = "the matcher of Suricata (Hyperscan) looks at many bytes with one instruction; ours looks at three or four bytes in every four, in a pass for each of these lengths, and goes through no automaton"
+	const vector = "the matcher of Suricata (Hyperscan) looks at many bytes with one instruction; ours looks at four bytes in every four or two, and goes through no automaton"
 	return map[quantity]string{
 		{"forward", "frames/s"}: cores,
 		{"tcp", "Mbit/s"}:       cores,
