@@ -352,8 +352,8 @@ func (r *relaying) take(ctx context.Context) error {
 		case <-aligned:
 			released = r.releasing(ctx)
 		case err := <-released:
-			for err == nil && len(r.punted) > 0 {
-				err = r.putOwn(ctx, copies, <-r.punted)
+			for len(r.punted) > 0 {
+				_ = r.putOwn(ctx, copies, <-r.punted)
 			}
 			return errors.Join(fault, err)
 		case <-ctx.Done():
@@ -363,20 +363,16 @@ func (r *relaying) take(ctx context.Context) error {
 	return fault
 }
 
-// putOwn puts a frame in that this gateway's switch has handed over.
+// putOwn puts a frame in that this gateway's switch has handed over. An error says that there should not be many more.
 func (r *relaying) putOwn(ctx context.Context, copies *relay.Copies, p openflow.PacketIn) error {
 	f, ok := r.ports.frame(p)
 	if !ok {
 		return nil
 	}
-	if err := r.spend(f); err != nil {
-		r.lost++
-		return err
-	}
 	if port, ok := r.ports.entry(f); ok && copies.Fresh(f, port.name, false) {
 		r.put(ctx, f, port)
 	}
-	return nil
+	return r.spend(f)
 }
 
 // putOther puts a frame in that the other gateway has held.

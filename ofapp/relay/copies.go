@@ -22,6 +22,9 @@ type copies struct {
 	sent int
 }
 
+// maxKnown bounds the frames that are told apart; those beyond are not forwarded.
+const maxKnown = 1 << 16
+
 type address struct {
 	vlan uint16
 	mac  [6]byte
@@ -44,6 +47,8 @@ func (c *Copies) Inside(vlan uint16, mac [6]byte) { c.ports[address{vlan, mac}] 
 func (c *Copies) Fresh(f Frame, port string, other bool) bool {
 	from := address{vlan: f.VLAN, mac: [6]byte(f.Data[6:12])}
 	switch at, ok := c.ports[from]; {
+	case !ok && len(c.ports) == maxKnown:
+		return false
 	case !ok, at == trunk && !f.Uplink:
 		c.ports[from] = port
 	case at != port:
@@ -60,6 +65,9 @@ func (c *Copies) Fresh(f Frame, port string, other bool) bool {
 	_, _ = h.Write(f.Data)
 	k := c.known[h.Sum64()]
 	if k == nil {
+		if len(c.known) == maxKnown {
+			return false
+		}
 		k = &copies{}
 		c.known[h.Sum64()] = k
 	}
