@@ -20,15 +20,28 @@ import (
 )
 
 // Times of a gateway's connection to the fleet. A server that is stopped, and says nothing, is left after at most
-// probeEvery + patienceLeast, if it has been quick.
+// probePeriod + patienceLeast, if it has been quick.
 const (
-	probeEvery  = 3 * time.Second
+	probeEvery  = 3 * time.Second // in a fleet that is not large
 	backoff     = 200 * time.Millisecond
 	backoffMax  = 5 * time.Second
 	tornLimit   = 5 * time.Second  // an update that is not whole by then is no update
 	relistFirst = 10 * time.Second // rows that are not whole are listed anew
 	relistEvery = time.Minute      // and so on
 )
+
+// probeRate is how many probes a fleet makes in a second, whatever its size: for each, a server goes through all its
+// connections.
+const probeRate = 100
+
+// serverProbe is after how much silence a server asks whether a gateway is still there. A gateway of a large fleet is not to be
+// asked between two probes of its own.
+const serverProbe = 3 * time.Minute
+
+// probePeriod is the time between two probes of a host in a fleet of so many.
+func probePeriod(hosts int) time.Duration {
+	return min(max(probeEvery, time.Duration(hosts)*time.Second/probeRate), serverProbe/2)
+}
 
 // Config is what the fleet asks of a gateway.
 type Config struct {
@@ -348,7 +361,7 @@ func (f *Follower) follow(ctx context.Context, s *conn, endpoint string, profile
 		}
 	}
 	look()
-	err := s.Watch(ctx, probeEvery, s.patience, look)
+	err := s.Watch(ctx, func() time.Duration { return probePeriod(fleetSize(s)) }, s.patience, look)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}

@@ -338,12 +338,19 @@ func (o *Operator) Init(ctx context.Context, listen []string) error {
 		}
 	}
 	var have []string
-	each(o.s, func(c *schema.Connection) { have = append(have, c.Target) })
+	quiet := int(serverProbe.Milliseconds())
+	each(o.s, func(c *schema.Connection) {
+		have = append(have, c.Target)
+		if c.InactivityProbe == nil { // as earlier programs left it
+			row := &schema.Connection{InactivityProbe: &quiet}
+			b.change(row, []ovsdb.Condition{is("_uuid", ovsdb.UUID{GoUUID: c.UUID})}, &row.InactivityProbe)
+		}
+	})
 	for i, target := range listen {
 		if slices.Contains(have, target) || slices.Contains(listen[:i], target) {
 			continue
 		}
-		c := &schema.Connection{UUID: fmt.Sprintf("connection%d", i), Target: target, Role: HostRole}
+		c := &schema.Connection{UUID: fmt.Sprintf("connection%d", i), Target: target, Role: HostRole, InactivityProbe: &quiet}
 		b.insert(c)
 		refs.GoSet = append(refs.GoSet, ovsdb.UUID{GoUUID: c.UUID})
 	}

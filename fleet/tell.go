@@ -33,8 +33,7 @@ func reportPeriod(hosts int) time.Duration { return max(reportEvery, 3*spread(ho
 // tellAll writes the status row when there is something to tell, at a moment of chance.
 func (f *Follower) tellAll(ctx context.Context, s *conn) error {
 	for {
-		hosts := 0
-		each(s, func(row *schema.Fleet) { hosts = min(max(row.Hosts, 0), maxHosts) })
+		hosts := fleetSize(s)
 		if err := rest(ctx, rand.N(spread(hosts)+time.Millisecond)); err != nil {
 			return err
 		}
@@ -51,6 +50,12 @@ func (f *Follower) tellAll(ctx context.Context, s *conn) error {
 		case <-time.After(reportPeriod(hosts)):
 		}
 	}
+}
+
+// fleetSize is how many hosts the database says that the fleet has.
+func fleetSize(s *conn) (hosts int) {
+	each(s, func(row *schema.Fleet) { hosts = min(max(row.Hosts, 0), maxHosts) })
+	return hosts
 }
 
 // maxHosts bounds what a database can make a gateway believe of the size of its fleet.

@@ -161,7 +161,7 @@ func (c *Client) serve(ctx context.Context) (served bool, err error) {
 	c.publish(s)
 	c.log.Info("watching the database")
 	patience := &session.Patience{Least: c.timing.probeLimit, Most: c.timing.probeLimit}
-	return true, s.Watch(ctx, c.timing.probe, patience, func() { c.publish(s) })
+	return true, s.Watch(ctx, func() time.Duration { return c.timing.probe }, patience, func() { c.publish(s) })
 }
 
 // publish makes a snapshot of the rows. In the middle of an update the last one stays: the rest of the update is another

@@ -192,8 +192,8 @@ func (s *Session) Sync(ctx context.Context) error {
 
 // Watch calls changed after each change of the cache, and probes the server so often and with so much patience, until the
 // connection is lost or the context ends.
-func (s *Session) Watch(ctx context.Context, every time.Duration, patience *Patience, changed func()) error {
-	probe := time.NewTicker(every)
+func (s *Session) Watch(ctx context.Context, every func() time.Duration, patience *Patience, changed func()) error {
+	probe := time.NewTimer(every())
 	defer probe.Stop()
 	for {
 		select {
@@ -214,6 +214,7 @@ func (s *Session) Watch(ctx context.Context, every time.Duration, patience *Pati
 				return err
 			}
 			patience.Took(time.Since(began))
+			probe.Reset(every())
 		}
 		changed()
 		s.broadcast()
