@@ -51,22 +51,27 @@ func TestGroups(t *testing.T) {
 	if err := f.WriteLease(t.Context(), g, lease.Step{Kind: lease.Claim}, patience); err != nil {
 		t.Fatal(err)
 	}
-	renewed := make(chan error)
+	renewed, stop := make(chan error, 1), make(chan struct{})
 	go func() {
-		time.Sleep(50 * time.Millisecond) // until Groups watches; a renewal before that is not seen, and the next one is
 		var err error
-		for epoch := 1; err == nil && epoch < 20; epoch++ {
+		for epoch := 1; err == nil; epoch++ {
+			select {
+			case <-stop:
+				renewed <- nil
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
 			err = f.WriteLease(t.Context(), g, lease.Step{Kind: lease.Renew, Epoch: epoch}, patience)
-			time.Sleep(10 * time.Millisecond)
 		}
 		renewed <- err
 	}()
-	if list := ask(time.Hour); len(list) != 1 || list[0].State != GroupHeld || list[0].Holder != "a" || !list.Held() {
+	if list := ask(patience); len(list) != 1 || list[0].State != GroupHeld || list[0].Holder != "a" || !list.Held() {
 		t.Errorf("a has it: %+v", list)
 	}
 	if took := time.Since(began); took > patience {
 		t.Errorf("took %v", took)
 	}
+	close(stop)
 	if err := <-renewed; err != nil {
 		t.Error(err)
 	}
