@@ -108,7 +108,7 @@ type watch struct {
 	column *string // of row; nil: all rows
 	or     *string // another such column
 	is     []string
-	only   []any // the columns that count, as fields of row; none: all
+	only   []any // the columns that count, as fields of row; none: all that this program knows
 }
 
 // monitor makes of tables what the library watches, without those that the server does not have.
@@ -127,9 +127,25 @@ func (types rowTypes) monitor(ovs client.Client, list []watch) *client.Monitor {
 				conditions = append(conditions, model.Condition{Field: w.or, Function: ovsdb.ConditionEqual, Value: text})
 			}
 		}
-		options = append(options, client.WithConditionalTable(c.as(w.row), conditions, w.only...))
+		row, columns := c.as(w.row), w.only
+		if len(columns) == 0 {
+			columns = columnsOf(row)
+		}
+		options = append(options, client.WithConditionalTable(row, conditions, columns...))
 	}
 	return ovs.NewMonitor(options...)
+}
+
+// columnsOf are the columns that a row has a field for. A server is asked for no others: the library drops the whole change of
+// a row in which a column changes that it does not know.
+func columnsOf(row model.Model) (fields []any) {
+	v := reflect.ValueOf(row).Elem()
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Tag.Get("ovsdb"); name != "" && name != "_uuid" {
+			fields = append(fields, v.Field(i).Addr().Interface())
+		}
+	}
+	return fields
 }
 
 // watch lists more rows and watches them too.

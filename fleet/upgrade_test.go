@@ -283,4 +283,7 @@ func TestUpgradeLeases(t *testing.T) {
 	if l := before.Leases()["g"]; l.Relay != "" {
 		t.Errorf("a host of before knows of relays: %+v", l)
 	}
+	run(t, "ovsdb-client", "--timeout=20", "transact", s.endpoint(),
+		`["IPS_Gateway", {"op": "update", "table": "Lease", "where": [], "row": {"relay": "tcp:c", "wanted": "b"}}]`)
+	eventually(t, "a host of before sees what has changed beside what it does not know", func() bool { return before.Leases()["g"].Wanted == "b" })
 }
