@@ -82,11 +82,16 @@ type syncer struct {
 	quiet   bool                   // the last sync left nothing to do: a difference now is somebody else's work
 	due     bool                   // the audit's time has come
 	late    time.Time              // since when a look gives way to changes; zero: none does
+	took    time.Duration          // the last look
 }
 
-// giveWay is how long looks at the switch give way to changes that are asked
-// for. A dump of 100,000 flows takes some tenths of a second.
-const giveWay = 500 * time.Millisecond
+// Looks at the switch give way to changes that are asked for so long, or as long as
+// so many looks take: with 100,000 flows one takes some tenths of a second, on a
+// busy machine more than one.
+const (
+	giveWay      = 500 * time.Millisecond
+	giveWayLooks = 2
+)
 
 // errGaveWay says that a look was given up, because there is something to do.
 var errGaveWay = errors.New("gave way to a change")
@@ -97,7 +102,8 @@ func (s *syncer) inspect(ctx context.Context, audit *time.Timer) error {
 	if s.late.IsZero() {
 		s.late = time.Now()
 	}
-	err := s.look(ctx, func() bool { return len(s.a.wake) > 0 && time.Since(s.late) < giveWay })
+	end := s.late.Add(max(giveWay, giveWayLooks*s.took))
+	err := s.look(ctx, func() bool { return len(s.a.wake) > 0 && time.Now().Before(end) })
 	if errors.Is(err, errGaveWay) {
 		<-s.a.wake // nobody else takes it
 		s.quiet = false
@@ -126,8 +132,9 @@ func (s *syncer) look(ctx context.Context, stop func() bool) error {
 	if err := s.listen(ctx, time.Now()); err != nil {
 		return err
 	}
-	s.a.work.audits.Observe(h.counted.ended.Sub(h.counted.began).Seconds())
-	s.a.foreign.took(h.counted.ended.Sub(h.counted.began))
+	s.took = h.counted.ended.Sub(h.counted.began)
+	s.a.work.audits.Observe(s.took.Seconds())
+	s.a.foreign.took(s.took)
 	if s.target != nil {
 		s.a.tally.add(h.counted, s.target)
 	}
