@@ -25,6 +25,5 @@ func reasons() map[quantity]string {
 		{"storm", "share of the storm"}: "other ports lose nothing. A new source is translated twice here, before and after the IPS, and once by NORMAL; the first 1,024 of the port are learned beside it, at 0.2 ms each. " +
 			"Past the limit the way back still has to look for the source, to know that its port is not known. The carrier tag can't say so: it has one code point left, among those of probes, which an IPS may pass on unseen",
 		{"engine", "µs CPU per frame"}: vector,
-		{"attachments", "% of a core"}: "the groups are read each 0.2 s, so that one that others change is found sooner ([reliability](reliability.md#changes-by-others))",
 	}
 }
