@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -89,7 +90,7 @@ func (b *bed) looped(prefix string) (*way, error) {
 // teach has both ends send a frame, so that a learning switch knows them.
 func (w *way) teach(ctx context.Context) error {
 	there := toGuest(64)
-	back := append(append(append([]byte{}, there[6:12]...), there[:6]...), there[12:]...)
+	back := answer(there)
 	for _, f := range []struct {
 		in, out *end
 		frame   []byte
@@ -106,6 +107,9 @@ func (w *way) teach(ctx context.Context) error {
 	}
 	return nil
 }
+
+// answer is a frame with the addresses exchanged.
+func answer(f []byte) []byte { return slices.Concat(f[6:12], f[:6], f[12:]) }
 
 // flows replaces all flows of a bridge.
 func (b *bed) flows(bridge string, flows ...string) error {

@@ -20,6 +20,12 @@ const (
 	armGateway = "ofcontroller, veth loop"
 )
 
+// taggedFlows are those of armTagged.
+var taggedFlows = []string{
+	"in_port=1,actions=push_vlan:0x8100,set_field:4097->vlan_vid,output:3", "in_port=4,dl_vlan=1,actions=pop_vlan,output:2",
+	"in_port=2,actions=push_vlan:0x8100,set_field:4098->vlan_vid,output:4", "in_port=3,dl_vlan=2,actions=pop_vlan,output:1",
+}
+
 // ways are the same network five times, each on a switch of its own: the
 // userspace datapath asks all its ports for frames all the time, and idle ones of
 // other arms would be part of every frame's cost.
@@ -44,10 +50,7 @@ func wayArms() []struct {
 		{armNormal, "n", false, []string{"actions=NORMAL"}},
 		{armDirect, "d", false, []string{"in_port=1,actions=2", "in_port=2,actions=1"}},
 		{armLoop, "m", true, []string{"in_port=1,actions=3", "in_port=4,actions=2", "in_port=2,actions=4", "in_port=3,actions=1"}},
-		{armTagged, "t", true, []string{
-			"in_port=1,actions=push_vlan:0x8100,set_field:4097->vlan_vid,output:3", "in_port=4,dl_vlan=1,actions=pop_vlan,output:2",
-			"in_port=2,actions=push_vlan:0x8100,set_field:4098->vlan_vid,output:4", "in_port=3,dl_vlan=2,actions=pop_vlan,output:1",
-		}},
+		{armTagged, "t", true, taggedFlows},
 		{armGateway, "g", true, nil},
 	}
 }

@@ -251,7 +251,11 @@ func (b *bench) vlanCost(ctx context.Context, e *vlanSwitch, l load, name string
 	if err := e.purge(); err != nil {
 		return err
 	}
-	if err := exchange(ctx, e.way, l.frames, l.frames); err != nil {
+	var answers [][]byte
+	for _, f := range l.frames {
+		answers = append(answers, answer(f))
+	}
+	if err := exchange(ctx, e.way, l.frames, answers); err != nil {
 		return err
 	}
 	if err := b.cost(ctx, e.SwitchPID(), e.way, l, name, d); err != nil {

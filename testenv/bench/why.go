@@ -17,6 +17,7 @@ func reasons() map[quantity]string {
 		{"offload", "frames/s"}: cores,
 		{"vlans", "µs CPU per frame"}: "configured VLANs cost nothing: with one in use the cost is flat. Each VLAN in use has its datapath flows, two passes of them; " +
 			"NORMAL's cost grows by the same cause with half as many",
+		{"trunks", "µs CPU per frame"}: "the userspace datapath asks each of its ports for frames in turn, idle ones too; minimal flows, which know nothing of the other ports, cost as much more",
 		{"install", "s, change one"}: "what ofcontroller has to do is 4 ms (`BenchmarkChange/100000macs`), beside 9 ms for reading the YAML. " +
 			"The rest is waiting for ovs-vswitchd: an audit gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
 		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",
