@@ -29,7 +29,7 @@ const (
 	openLimit   = 1500 * time.Millisecond // until the other gateway forwards
 	holdLimit   = time.Second             // until it has sent all, from then on
 	learnTime   = 100 * time.Millisecond  // until switches have learned the way to the other gateway
-	skewTime    = 50 * time.Millisecond   // between the arrivals of a frame at both gateways, at most
+	skewTime    = 50 * time.Millisecond   // between the arrivals of a frame at both gateways, at most, and of one that the other one has sent
 	dialLimit   = 500 * time.Millisecond
 	deafFor     = time.Minute // where nobody has answered is not asked: who hands over must not be late for it
 )
@@ -446,7 +446,15 @@ func (f *failover) step(ctx, run context.Context, conn *openflow.Conn, s lease.S
 			next.start(run, "frames were handed on to the other gateway")
 		}
 		f.relay = next
-		return f.settle(run, conn)
+		if err := f.settle(run, conn); err != nil || next == nil {
+			return err
+		}
+		// What was forwarded last comes to the other gateway by its other port: not after that one forwards.
+		select {
+		case <-time.After(skewTime):
+		case <-run.Done():
+		}
+		return nil
 	case s.Kind == lease.Open && !f.last.Active:
 		if next == nil {
 			f.announce(ctx, run, conn)
