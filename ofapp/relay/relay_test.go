@@ -205,8 +205,9 @@ func hostile(t *testing.T, b []byte) (net.Conn, *Link) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	_ = c.SetWriteDeadline(time.Now().Add(2 * linkLimit)) // a link that is over reads no more
 	_, _ = c.Write(b)
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(2 * linkLimit))
 	if n, _ := c.Read(make([]byte, 5)); n == 5 {
 		for {
 			l.mu.Lock()
