@@ -23,7 +23,7 @@ func runDelay(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer w.close()
-	n := pick(b, 1000, 20)
+	n := pick(b, 200, 20)
 	for _, l := range pick(b, []load{loads()[0], loads()[2], loads()[3], loads()[4]}, loads()[:1]) {
 		var arms []arm
 		for _, a := range wayArms() {
@@ -39,7 +39,7 @@ func runDelay(ctx context.Context, b *bench) error {
 				return nil
 			}})
 		}
-		if err := interleave(ctx, b.rounds(6), arms); err != nil {
+		if err := interleave(ctx, b.rounds(40), arms); err != nil {
 			return err
 		}
 		for _, unit := range []string{"p50, µs", "p99, µs"} {

@@ -65,11 +65,12 @@ func runTCP(ctx context.Context, b *bench) error {
 				return b.transfer(ctx, pipes[a.name], what, n, a.name)
 			}})
 		}
-		if err := interleave(ctx, b.rounds(8), arms); err != nil {
+		if err := interleave(ctx, b.rounds(16), arms); err != nil {
 			return err
 		}
 		if err := errors.Join(
 			b.ratio(what, "Mbit/s", armGateway, armLoop, atLeast(0.95)),
+			b.ratio(what, "Mbit/s", armGateway, armTagged, reported()),
 			b.ratio(what, "Mbit/s", armGateway, armNormal, reported()),
 			b.ratio(what, "ms CPU per MiB", armGateway, armLoop, atMost(1.053)),
 		); err != nil {
@@ -96,7 +97,7 @@ func (p *pipe) build(prefix string, loop bool) (err error) {
 
 // transfer sends for a while over n connections and counts what arrives.
 func (b *bench) transfer(ctx context.Context, p *pipe, what string, n int, name string) error {
-	d := pick(b, 400*time.Millisecond, 50*time.Millisecond)
+	d := pick(b, 200*time.Millisecond, 50*time.Millisecond)
 	ctx, cancel := context.WithTimeout(ctx, d+20*time.Second)
 	defer cancel()
 	sources, sinks, err := connections(ctx, p, n)
