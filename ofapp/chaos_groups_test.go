@@ -28,6 +28,7 @@ func attachmentFaults() []fault {
 			slices.Sort(groups)
 			return strings.Join(append(groups, keys(b.dumpAges())...), "\n") // flows with a meter go with it
 		}
+		b.ctl.WaitConverged(t, converge) // of the fault before, something may be under way
 		want := state()
 		harm()
 		eventually(t, settle, "mended", func() bool { return state() == want })

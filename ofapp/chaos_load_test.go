@@ -104,6 +104,7 @@ func (b *bed) removalStorm(t *testing.T) {
 	}
 	name := filepath.Join(b.env.Dir(), "many-flows")
 	must(t, os.WriteFile(name, []byte(text.String()), 0o600))
+	b.ctl.WaitConverged(t, converge) // of the fault before, something may be under way
 	want := strings.Join(keys(b.dumpAges()), "\n")
 	b.env.OfctlT(t, "-OOpenFlow13", "--bundle", "add-flows", b.env.Mgmt("br0"), name)
 	eventually(t, converge, "all are gone", func() bool { return strings.Join(keys(b.dumpAges()), "\n") == want })
