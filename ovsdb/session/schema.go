@@ -43,8 +43,7 @@ func Clustered(ctx context.Context, o Options, database string) (bool, error) {
 	return results[0].Rows[0].Model == "clustered", nil
 }
 
-// ask makes one request on a connection of its own, without the library, which wants to know the types of rows first, and which
-// may read its cache when that is gone if the server hangs up on a connection that was made a moment ago.
+// ask makes one request on a connection of its own, without the library, which wants to know the types of rows first.
 func ask(ctx context.Context, o Options, result any, method string, params ...any) (err error) {
 	conn, err := dial(ctx, o)
 	if err != nil {

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
@@ -43,9 +41,9 @@ type Session struct {
 	OVS   client.Client
 	Cache *cache.TableCache
 
+	conn   *connection
 	probe  ovsdb.Operation
 	events chan struct{} // something in the cache changed
-	lost   chan struct{} // closed when the library has wound the connection up
 	ending chan struct{} // closed when it is given up
 
 	mu      sync.Mutex
@@ -53,53 +51,28 @@ type Session struct {
 	changes map[string]uint64 // of rows, by table
 }
 
-// connect makes a connection to the server; lost is closed when the library has wound it up.
-func connect(ctx context.Context, o Options) (ovs client.Client, lost chan struct{}, err error) {
-	endpoint, err := Endpoint(o.Endpoint, o.TLS)
-	if err != nil {
-		return nil, nil, err
-	}
-	logger := libraryLogger(o.Log)
-	ovs, err = client.NewOVSDBClient(o.Database, client.WithEndpoint(endpoint), client.WithTLSConfig(o.TLS),
-		client.WithLogger(&logger))
-	if err != nil {
-		return nil, nil, fmt.Errorf("library client for %s: %w", o.Endpoint, err)
-	}
-	failed := make(chan struct{})
-	lost = notifyLost(ovs, failed)
-	if err := ovs.Connect(ctx); err != nil {
-		close(failed)
-		return nil, nil, err
-	}
-	return ovs, lost, nil
-}
-
 // Dial connects to the server and lists what is watched, until ctx ends.
 func Dial(ctx context.Context, o Options) (*Session, error) {
-	ovs, lost, err := connect(ctx, o)
+	c, err := connect(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{
-		OVS:     ovs,
-		Cache:   ovs.Cache(),
+		OVS:     c.Client,
+		Cache:   c.Cache(),
+		conn:    c,
 		probe:   o.Probe,
 		events:  make(chan struct{}, 1),
-		lost:    lost,
 		ending:  make(chan struct{}),
 		updated: make(chan struct{}),
 		changes: map[string]uint64{},
-	}
-	if s.Cache == nil { // lost again already
-		s.Close()
-		return nil, ErrLost
 	}
 	s.Cache.AddEventHandler(&cache.EventHandlerFuncs{
 		AddFunc:    func(table string, _ model.Model) { s.wake(table) },
 		UpdateFunc: func(table string, _, _ model.Model) { s.wake(table) },
 		DeleteFunc: func(table string, _ model.Model) { s.wake(table) },
 	})
-	if err := s.Monitor(ctx, o.Watched(ovs)); err != nil {
+	if err := s.Monitor(ctx, o.Watched(c)); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -121,20 +94,6 @@ func (s *Session) Monitor(ctx context.Context, m *client.Monitor) error {
 		return fmt.Errorf("monitor the database: %w", err)
 	}
 	return nil
-}
-
-// notifyLost returns a channel that is closed once the connection is gone. The library notifies only one who is waiting at
-// that moment, so somebody must wait from the beginning and do nothing else. The waiting ends at failed, too.
-func notifyLost(ovs client.Client, failed <-chan struct{}) chan struct{} {
-	lost := make(chan struct{})
-	go func() {
-		select {
-		case <-ovs.DisconnectNotify():
-		case <-failed:
-		}
-		close(lost)
-	}()
-	return lost
 }
 
 func (s *Session) wake(table string) {
@@ -178,7 +137,7 @@ func (s *Session) Version(tables ...string) (sum uint64) {
 func (s *Session) Events() <-chan struct{} { return s.events }
 
 // Lost is closed when the connection is gone.
-func (s *Session) Lost() <-chan struct{} { return s.lost }
+func (s *Session) Lost() <-chan struct{} { return s.conn.lost }
 
 // Sync returns when the cache holds all that was committed before the call: ovsdb-server sends pending updates before any
 // reply, and the library applies them in the order in which they come. It is the probe as well. The library's own Echo is
@@ -199,7 +158,7 @@ func (s *Session) Watch(ctx context.Context, every func() time.Duration, patienc
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.lost:
+		case <-s.conn.lost:
 			return ErrLost
 		case <-s.events:
 		case <-probe.C:
@@ -257,13 +216,5 @@ func (s *Session) Commit(ctx context.Context, ops []ovsdb.Operation) ([]ovsdb.Op
 // Close ends the connection and waits until the library has let go of it.
 func (s *Session) Close() {
 	close(s.ending) // first: the library cannot close while a call is under way
-	s.OVS.Close()
-	<-s.lost
-}
-
-// libraryLogger hands what the library logs to logrus, at debug level: what matters of it comes back as an error.
-func libraryLogger(log logrus.FieldLogger) logr.Logger {
-	return funcr.New(func(_, args string) {
-		log.WithField("source", "libovsdb").Debug(args)
-	}, funcr.Options{Verbosity: 3})
+	s.conn.close()
 }
