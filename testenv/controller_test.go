@@ -49,6 +49,9 @@ func standInRun(state, end string) int {
 		fmt.Println("something is wrong")
 		return 1
 	}
+	if end == "busy" {
+		return standInWork(state)
+	}
 	signals := make(chan os.Signal, 10)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
 	fmt.Println("started")
@@ -64,6 +67,20 @@ func standInRun(state, end string) int {
 			return 0
 		}
 	}
+}
+
+// standInWork is busy for a while, as an engine with a frame in its hands is.
+func standInWork(state string) int {
+	write := func(text string) error { return os.WriteFile(state, []byte(text), 0o600) }
+	err := write("begun")
+	for began := time.Now(); time.Since(began) < 500*time.Millisecond; {
+		_ = strings.Repeat("x", 1000)
+	}
+	if err := errors.Join(err, write("done")); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
 }
 
 const behaviour = `{"Control": "${CONTROL}", "DB": "${DB}", "Dir": "${DIR}", "End": "END"}`
@@ -153,4 +170,17 @@ func TestControllerFaults(t *testing.T) {
 	if code, err := missing.Wait(t.Context()); err != nil || code == 0 {
 		t.Errorf("exit status %d, %v", code, err)
 	}
+}
+
+// TestQuiesceEngine: Sync does not return while an engine is at work, however long that takes.
+func TestQuiesceEngine(t *testing.T) {
+	e := testenv.New(t, testenv.WithBridge("br0"))
+	c := startStandIn(t, e, `busy", "Attachment": "kind: embedded`)
+	state := func() string { text, _ := os.ReadFile(c.Control()); return string(text) }
+	await(t, "the beginning", func() bool { return state() != "" })
+	quiesce(t, e)
+	if got := state(); got != "done" {
+		t.Errorf("Sync returned while the work was %s", got)
+	}
+	c.Kill()
 }

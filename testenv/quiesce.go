@@ -48,6 +48,7 @@ func (e *Env) Sync(timeout time.Duration) error {
 //   - With the kernel datapath, the queue of packets for user space and the
 //     threads that take them from there: see upcallsDone.
 //   - The hands of a port's goroutine, an IPS's script or a host's tag shim.
+//   - An engine that a controller runs, in itself or as a Suricata: see working.
 //
 // A turn of the main loop has passed when a new connection to the control socket
 // is answered. If all queues are empty before, between and after two such
@@ -173,6 +174,9 @@ func (e *Env) queuesEmpty() (bool, error) {
 		if h.shim != nil && h.shim.busy.Load() > 0 {
 			return false, nil
 		}
+	}
+	if slices.ContainsFunc(e.engines(), working) {
+		return false, nil
 	}
 	if e.datapath != "system" {
 		return true, nil
