@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -32,6 +33,9 @@ const (
 	// batchLen is the most frames handed out at once: enough to share the cost
 	// of a system call, few enough to give slots back early.
 	batchLen = 64
+	// ranLen is the most batches handed out without a wait before others have
+	// their turn, about a millisecond in all.
+	ranLen = 16
 )
 
 // ring is the mapped receive ring, slots of equal length in use order.
@@ -41,6 +45,7 @@ type ring struct {
 	count  int
 	next   int      // the slot that the kernel fills next for us
 	frames [][]byte // the batch that is out
+	ran    int      // batches since ReadBatch last waited or gave way
 }
 
 // make sets the ring up in the kernel and maps it. It names the step that
@@ -159,10 +164,12 @@ func (s *Socket) frame(slot []byte, h *unix.Tpacket2Hdr, status uint32) []byte {
 // them, and give them to Send, but they are valid only until fn returns. It
 // returns nil after one batch, an error for which IsClosed holds after Close,
 // and one for which IsLinkGone holds when the link is gone; frames that came
-// before that are handed out first.
+// before that are handed out first. While frames never run out, other goroutines
+// have their turn between batches.
 func (s *Socket) ReadBatch(fn func(frames [][]byte)) error {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
+	s.giveWay()
 	var failed error
 	err := s.conn.Read(func(fd uintptr) bool {
 		if s.ring.mem == nil {
@@ -174,11 +181,7 @@ func (s *Socket) ReadBatch(fn func(frames [][]byte)) error {
 				return true
 			}
 		}
-		if n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
-			failed = err
-		} else if n != 0 {
-			failed = unix.Errno(n)
-		}
+		failed = pending(fd)
 		return failed != nil
 	})
 	if err == nil {
@@ -186,6 +189,35 @@ func (s *Socket) ReadBatch(fn func(frames [][]byte)) error {
 	}
 	if err != nil {
 		return s.fail("read", err)
+	}
+	return nil
+}
+
+// giveWay lets other goroutines have their turn while there are always frames at
+// hand and ReadBatch never waits: sendBatch.send tells why nobody else does. To do
+// so every time would cost, for the runtime then wakes another thread.
+func (s *Socket) giveWay() {
+	if s.ring.mem == nil || !s.ring.ready() {
+		s.ring.ran = 0
+		return
+	}
+	if s.ring.ran++; s.ring.ran == ranLen {
+		s.ring.ran = 0
+		runtime.Gosched()
+	}
+}
+
+// pending takes the socket's error, of a link that has gone for example, by a raw
+// system call like that of sendBatch.send.
+func pending(fd uintptr) error {
+	var value int32
+	size := uint32(unsafe.Sizeof(value))
+	if _, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_ERROR,
+		uintptr(unsafe.Pointer(&value)), uintptr(unsafe.Pointer(&size)), 0); errno != 0 {
+		return errno
+	}
+	if value != 0 {
+		return unix.Errno(value)
 	}
 	return nil
 }

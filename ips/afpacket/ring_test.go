@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,5 +223,31 @@ func TestFanoutKeepsTogether(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A reader that never runs out of frames lets others have their turn.
+func TestReaderGivesWay(t *testing.T) {
+	thread.Namespace(t)
+	veth(t, 1508)
+	in, out := mustOpen(t, "b", Options{}), mustOpen(t, "a", Options{SendOnly: true})
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	if _, err := out.Send(frame(60)); err != nil {
+		t.Fatal(err)
+	}
+	var others atomic.Bool
+	go others.Store(true)
+	for range ranLen + 1 {
+		err := in.ReadBatch(func(frames [][]byte) {
+			if _, err := out.Send(frames...); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !others.Load() {
+		t.Errorf("nobody else ran during %d batches", ranLen+1)
 	}
 }
