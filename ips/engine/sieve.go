@@ -17,18 +17,18 @@ import (
 // depend on one another, so that the processor asks for many at once.
 type sieve struct {
 	stride int
-	mask   uint32   // of the bytes of a piece, read little endian
-	size   uint32   // number of bits, a power of two, less one
-	bits   []uint64 // by hash: a pattern may have the piece
-	first  []uint32 // by hash, 8 of them together: where its grains begin
+	left   int      // bits that a piece of less than four bytes is moved left by
+	words  uint32   // number of words in bits, a power of two, less one
+	bits   []uint64 // by word and bit of a piece: a pattern may have it
+	first  []uint32 // by bucket, a part of a word: where its grains begin
 	grains []grain
 }
 
 // grain is a piece of a pattern.
 type grain struct {
-	piece   uint32
-	pattern int32
-	at      int32 // in the pattern
+	piece, mask uint32 // mask is of the bytes that count: the last may be any where the pattern is a byte short
+	pattern     int32
+	at          int32 // in the pattern
 }
 
 // sieveKind is how patterns of some length are looked for.
@@ -38,12 +38,9 @@ type sieveKind struct {
 	stride int
 }
 
-// sieveKinds are those there are, longest patterns first: the stride is what they leave beside a piece. Each sieve goes
-// through the text once more.
-func sieveKinds() []sieveKind { return []sieveKind{{7, 4, 4}, {6, 3, 4}, {5, 4, 2}, {1, 2, 1}} }
-
-// maxOpen is how many patterns that are a byte short a sieve takes: each needs pieces with all bytes that may follow.
-const maxOpen = 1024
+// sieveKinds are those there are, longest patterns first. The shortest patterns that a kind takes have no room for all the
+// pieces: the last one is a byte short. Each sieve goes through the text once more.
+func sieveKinds() []sieveKind { return []sieveKind{{6, 4, 4}, {4, 4, 2}, {1, 2, 1}} }
 
 // newSieves sorts the patterns, none of them empty, into sieves by their length.
 func newSieves(patterns [][]byte) []sieve {
@@ -52,12 +49,6 @@ func newSieves(patterns [][]byte) []sieve {
 	for i, p := range patterns {
 		k := slices.IndexFunc(kinds, func(k sieveKind) bool { return len(p) >= k.least })
 		sorted[k] = append(sorted[k], int32(i))
-	}
-	// Those of six bytes need no sieve of their own beside one that they fit in, or nearly, if they are few.
-	if six := sorted[1]; len(sorted[2]) > 0 {
-		sorted[1], sorted[2] = nil, append(sorted[2], six...)
-	} else if len(sorted[0]) > 0 && len(six) <= maxOpen {
-		sorted[1], sorted[0] = nil, append(sorted[0], six...)
 	}
 	var out []sieve
 	for k, list := range sorted {
@@ -69,11 +60,11 @@ func newSieves(patterns [][]byte) []sieve {
 }
 
 func newSieve(k sieveKind, patterns [][]byte, list []int32) sieve {
-	s := sieve{stride: k.stride, mask: uint32(1)<<(8*k.bytes) - 1}
+	s := sieve{stride: k.stride, left: 32 - 8*k.bytes}
 	shared := map[uint32]int{}
 	for _, n := range list {
-		for at := range len(patterns[n]) - k.bytes + 1 {
-			shared[s.piece(patterns[n], at)]++
+		for at := range len(patterns[n]) - k.bytes + 2 {
+			shared[s.piece(patterns[n], at)&short]++
 		}
 	}
 	var grains []grain
@@ -81,20 +72,20 @@ func newSieve(k sieveKind, patterns [][]byte, list []int32) sieve {
 		p := patterns[n]
 		from := s.rarest(p, max(len(p)-k.bytes-k.stride+2, 1), shared)
 		for at := from; at < from+k.stride; at++ {
-			if at+k.bytes <= len(p) {
-				grains = append(grains, grain{s.piece(p, at), n, int32(at)})
-				continue
+			g := grain{mask: math.MaxUint32, pattern: n, at: int32(at)}
+			if at+k.bytes > len(p) {
+				g.mask = short
 			}
-			for next := range 256 { // the last piece is a byte short: whatever follows it
-				if next&caseBits&0xff != 0 {
-					grains = append(grains, grain{s.piece(append(slices.Clip(p[at:]), byte(next)), 0), n, int32(at)})
-				}
-			}
+			g.piece = s.piece(p, at) & g.mask
+			grains = append(grains, g)
 		}
 	}
 	s.fill(grains)
 	return s
 }
+
+// short is the mask of a piece without its last byte.
+const short = math.MaxUint32 >> 8
 
 // caseBits set, letters are equal whichever case they have. So are some other bytes: pieces need not tell all apart.
 const caseBits = 0x2020202020202020
@@ -102,21 +93,21 @@ const caseBits = 0x2020202020202020
 // piece is the one at a place of a pattern or a text, with zeros behind its end.
 func (s *sieve) piece(p []byte, at int) uint32 {
 	if at+4 <= len(p) {
-		return (binary.LittleEndian.Uint32(p[at:]) | caseBits&math.MaxUint32) & s.mask
+		return (binary.LittleEndian.Uint32(p[at:]) | caseBits&math.MaxUint32) << s.left
 	}
 	var b [4]byte
 	copy(b[:], p[at:])
-	return (binary.LittleEndian.Uint32(b[:]) | caseBits&math.MaxUint32) & s.mask
+	return (binary.LittleEndian.Uint32(b[:]) | caseBits&math.MaxUint32) << s.left
 }
 
-// rarest is the first of places places whose pieces the fewest patterns share, so that a common beginning such as "GET /"
-// does not have them all compared; among equals the one with the most different bytes.
+// rarest is the first of places places whose pieces, but for the last byte, the fewest patterns share, so that a common
+// beginning such as "GET /" does not have them all compared; among equals the one with the most different bytes.
 func (s *sieve) rarest(p []byte, places int, shared map[uint32]int) int {
 	best, bestUses, bestKinds := -1, 0, 0
 	for from := range places {
 		uses := 0
 		for at := from; at < from+s.stride; at++ {
-			uses += shared[s.piece(p, at)]
+			uses += shared[s.piece(p, at)&short]
 		}
 		kinds := distinct(p[from : len(p)-places+from+1])
 		if best < 0 || uses < bestUses || uses == bestUses && kinds > bestKinds {
@@ -141,9 +132,9 @@ func distinct(p []byte) int {
 
 // Bits of a sieve: of those that stand for no pattern at all one in so many is set by chance.
 const (
-	bitsEach = 64
+	bitsEach = 128
 	minBits  = 1 << 10
-	maxBits  = 1 << 22
+	maxBits  = 64 << wordBits
 )
 
 // fill makes the tables of the grains.
@@ -152,26 +143,60 @@ func (s *sieve) fill(grains []grain) {
 	for size < bitsEach*len(grains) && size < maxBits {
 		size *= 2
 	}
-	s.size = uint32(size - 1)
+	s.words = uint32(size/64 - 1)
 	s.bits = make([]uint64, size/64)
-	s.first = make([]uint32, size/8+1)
+	s.first = make([]uint32, size/64*parts+1)
 	for _, g := range grains {
-		h := s.hash(g.piece)
-		s.bits[h>>6] |= 1 << (h & 63)
-		s.first[h>>3+1]++
+		h := spread(g.piece)
+		if g.mask == short {
+			s.bits[s.word(h)] = math.MaxUint64
+		} else {
+			s.bits[s.word(h)] |= 1 << bit(h)
+		}
+		for b, end := s.buckets(g); b < end; b++ {
+			s.first[b+1]++
+		}
 	}
 	for i := 1; i < len(s.first); i++ {
 		s.first[i] += s.first[i-1]
 	}
-	s.grains = grains
-	slices.SortStableFunc(s.grains, func(x, y grain) int { return int(s.hash(x.piece)>>3) - int(s.hash(y.piece)>>3) })
+	s.grains = make([]grain, s.first[len(s.first)-1])
+	next := slices.Clone(s.first)
+	for _, g := range grains {
+		for b, end := s.buckets(g); b < end; b++ {
+			s.grains[next[b]] = g
+			next[b]++
+		}
+	}
 }
 
-// hash is Fibonacci hashing: bits of a product with 2^64 divided by the golden ratio, on which all bits of the piece have
-// an influence.
-func (s *sieve) hash(piece uint32) uint32 { return spread(piece) & s.size }
+// wordBits is the number of bits that tell one word from another.
+const wordBits = 16
 
-func spread(piece uint32) uint32 { return uint32(uint64(piece) * 0x9e3779b97f4a7c15 >> 40) }
+// spread is Fibonacci hashing: a product with 2^32 divided by the golden ratio. A bit of a product depends on the bits of
+// the factors up to its own: the 24th on the first three bytes of the piece, the uppermost on all four.
+func spread(piece uint32) uint32 { return piece * 0x9e3779b1 }
+
+// word is that of a hash. Pieces that differ in the last byte alone have the same one.
+func (s *sieve) word(h uint32) uint32 { return h >> (24 - wordBits) & s.words }
+
+// bit is that of a hash in its word.
+func bit(h uint32) uint32 { return h >> 26 }
+
+// parts is the number of buckets of a word: patterns often have their first bytes in common.
+const parts = 4
+
+// bucket is that of a hash: where the grains of pieces with such a hash are.
+func (s *sieve) bucket(h uint32) uint32 { return s.word(h)*parts + bit(h)/(64/parts) }
+
+// buckets are those that a grain is in, all of its word where its last byte may be any; end is behind them.
+func (s *sieve) buckets(g grain) (first, end uint32) {
+	h := spread(g.piece)
+	if g.mask == short {
+		return s.word(h) * parts, (s.word(h) + 1) * parts
+	}
+	return s.bucket(h), s.bucket(h) + 1
+}
 
 // scan appends the numbers of the patterns that the text has, in lower case, and that are not seen yet, and sets their
 // bits in seen.
@@ -188,10 +213,10 @@ func (s *sieve) next(raw []byte, at int) int {
 	if s.stride == 4 {
 		at = s.next4(raw, at)
 	}
-	table, mask, size, stride := s.bits, s.mask, s.size, s.stride
+	table, left, words, stride := s.bits, s.left, s.words, s.stride
 	for ; at+4 <= len(raw); at += stride {
-		h := spread((binary.LittleEndian.Uint32(raw[at:])|caseBits&math.MaxUint32)&mask) & size
-		if table[h>>6]>>(h&63)&1 != 0 {
+		h := spread((binary.LittleEndian.Uint32(raw[at:]) | caseBits&math.MaxUint32) << left)
+		if table[h>>(24-wordBits)&words]>>bit(h)&1 != 0 {
 			return at
 		}
 	}
@@ -200,12 +225,21 @@ func (s *sieve) next(raw []byte, at int) int {
 
 // next4 is next for a stride of four bytes, four pieces at a time: the place may lie before the one that next finds.
 func (s *sieve) next4(raw []byte, at int) int {
-	table, mask, size := s.bits, uint64(s.mask)<<32|uint64(s.mask), s.size
+	table, words := s.bits, s.words
 	for ; at+16 <= len(raw); at += 16 {
-		x, y := (binary.LittleEndian.Uint64(raw[at:])|caseBits)&mask, (binary.LittleEndian.Uint64(raw[at+8:])|caseBits)&mask
-		i, j, k, l := spread(uint32(x))&size, spread(uint32(x>>32))&size, spread(uint32(y))&size, spread(uint32(y>>32))&size
-		if table[i>>6]>>(i&63)&1 != 0 || table[j>>6]>>(j&63)&1 != 0 || table[k>>6]>>(k&63)&1 != 0 || table[l>>6]>>(l&63)&1 != 0 {
-			break
+		b := raw[at : at+16 : at+16]
+		x, y := binary.LittleEndian.Uint64(b)|caseBits, binary.LittleEndian.Uint64(b[8:])|caseBits
+		if h := spread(uint32(x)); table[h>>(24-wordBits)&words]>>bit(h)&1 != 0 {
+			return at
+		}
+		if h := spread(uint32(x >> 32)); table[h>>(24-wordBits)&words]>>bit(h)&1 != 0 {
+			return at + 4
+		}
+		if h := spread(uint32(y)); table[h>>(24-wordBits)&words]>>bit(h)&1 != 0 {
+			return at + 8
+		}
+		if h := spread(uint32(y >> 32)); table[h>>(24-wordBits)&words]>>bit(h)&1 != 0 {
+			return at + 12
 		}
 	}
 	return at
@@ -214,9 +248,9 @@ func (s *sieve) next4(raw []byte, at int) int {
 // compare is scan for one place.
 func (s *sieve) compare(text *folded, at int, patterns [][]byte, seen []uint64, found []int32) []int32 {
 	piece := s.piece(text.raw, at)
-	bucket := s.hash(piece) >> 3
-	for _, g := range s.grains[s.first[bucket]:s.first[bucket+1]] {
-		if g.piece != piece || seen[g.pattern>>6]>>(g.pattern&63)&1 != 0 {
+	b := s.bucket(spread(piece))
+	for _, g := range s.grains[s.first[b]:s.first[b+1]] {
+		if g.piece != piece&g.mask || seen[g.pattern>>6]>>(g.pattern&63)&1 != 0 {
 			continue
 		}
 		p, from := patterns[g.pattern], at-int(g.at)
