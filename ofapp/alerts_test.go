@@ -14,6 +14,7 @@ import (
 // TestAlerts shows alerts of the embedded engine from every origin to several
 // clients, and in VLANs of several trunk ports the port by the source.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	rules := b.env.Dir() + "/test.rules"
 	writeFile(t, rules, `
@@ -115,6 +116,7 @@ inspection: {attachments: [{name: builtin, kind: embedded, rules: ["`+rules+`"]}
 
 // TestAlertsOfNextRun follows from one run of the controller to the next.
 func TestAlertsOfNextRun(t *testing.T) {
+	t.Parallel()
 	b, _, _ := embeddedBed(t, `drop tcp any any -> any 80 (msg:"traversal"; content:"/etc/passwd"; sid:1;)`, "closed")
 	attack := func(port uint16) []byte { return request(peer, guest0, port, "GET /etc/passwd HTTP/1.0\r\n\r\n") }
 	f := b.follow(t, "alerts")

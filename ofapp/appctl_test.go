@@ -12,6 +12,7 @@ import (
 // TestAppctl reaches the program with Open vSwitch's own tool, by name, as it
 // does the other daemons; also after a restart, and after one that was killed.
 func TestAppctl(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	appctl := func(args ...string) (string, error) {
 		out, err := b.env.Command(t.Context(), "ovs-appctl", append([]string{"-t", "ofcontroller"}, args...)...).CombinedOutput()

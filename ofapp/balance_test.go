@@ -265,6 +265,7 @@ func (b *balanceBed) signalEngine(name string, sig syscall.Signal) {
 // its own, all of which live on, and takes them back. One that drains gets no
 // frame, of new connections or of those there are, which live on.
 func TestBalance(t *testing.T) {
+	t.Parallel()
 	const connections = 1000
 	b := newBalanceBed(t)
 	b.open(t, connections)

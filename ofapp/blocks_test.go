@@ -58,6 +58,7 @@ func (b *bed) youngestBlock() time.Duration {
 // TestShareBlocks: a connection that one gateway drops is a drop flow of the other a moment later, and no other frame is
 // stopped there; revoked centrally, it passes again. Restarts of controllers touch no flow of it.
 func TestShareBlocks(t *testing.T) {
+	t.Parallel()
 	f := &fleetBed{dir: t.TempDir(), bed: &bed{t: t}}
 	f.startServer(t)
 	t.Cleanup(f.stopServer)

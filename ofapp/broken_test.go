@@ -17,6 +17,7 @@ import (
 // with the controller stopped, and looks whether frames would tell: the tests of
 // frames would not be worth much otherwise.
 func TestBrokenCarrier(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	if err := b.ctl.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ func udpTo(src, dst []byte, port uint16, text string) []byte {
 // TestCounters sends a known number of frames to each fate and reads them from
 // status: in, inspected, dropped by the IPS, bypassed, dropped and refused.
 func TestCounters(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, `
 uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 20, 30]}, {port: trunk1, vlans: [30]}]

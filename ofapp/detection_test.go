@@ -24,6 +24,7 @@ const blind = `pass udp any any -> any any (sid:3;)`
 // TestDetection has a Suricata whose rules are in force, then one whose rules are
 // not, then again one whose are. Nobody hears of the canary.
 func TestDetection(t *testing.T) {
+	t.Parallel()
 	b, rulesFile, _ := engineBed(t, loud, "closed", "kind: suricata")
 	t.Cleanup(func() { b.endSuricata() })
 	b.waitHealth(t, "up")
@@ -88,7 +89,7 @@ func (b *bed) noCanary(t *testing.T) {
 
 // TestSuricataStops kills a Suricata, and stops and continues another one: it is
 // down at once, or in the probes' time, the failure policy holds, and it is up
-// again by probes.
+// again by probes. It is not parallel: it bounds how long that takes.
 func TestSuricataStops(t *testing.T) {
 	b, _, _ := engineBed(t, loud, "open", "kind: suricata")
 	t.Cleanup(func() { b.endSuricata() })

@@ -106,6 +106,7 @@ func deviceWays() []struct {
 // program: all data arrives, and the IPS gets frames of the size that the
 // sender's MTU allows, in their VLAN, with right checksums.
 func TestDevices(t *testing.T) {
+	t.Parallel()
 	s := newDevices(t)
 	rules := filepath.Join(s.env.Dir(), "test.rules")
 	writeFile(t, rules, "alert ip 203.0.113.1 any -> any any (msg:\"nobody\"; sid:1;)\n")

@@ -14,6 +14,7 @@ import (
 // TestDrain drains one of two attachments: all connections go through the
 // other, over restarts that touch nothing, until it is undone.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	const connections = 100
 	s, whole := newShareBed(t), t
 	file := s.ctl.Control() + ".drain"

@@ -68,6 +68,7 @@ func request(from, to []byte, port uint16, text string) []byte {
 // TestEmbedded lets the engine in the program inspect: an attack does not
 // arrive, from either side; all else does, byte for byte.
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	b, rulesFile, eveFile := embeddedBed(t, `
 drop tcp any any -> any 80 (msg:"traversal"; content:"/etc/passwd"; sid:1; rev:1;)
 alert udp any any -> any any (msg:"datagram"; content:"hello"; sid:2;)
@@ -136,6 +137,7 @@ func (b *bed) reloadRules(t *testing.T, rulesFile string, good []byte) {
 // TestEmbeddedRestart keeps the engine's port on the bridge, so that a restart
 // of the controller touches no flow.
 func TestEmbeddedRestart(t *testing.T) {
+	t.Parallel()
 	b, _, _ := embeddedBed(t, "", "closed")
 	before, began := b.dumpAges(), time.Now()
 	if err := b.ctl.Stop(); err != nil {
@@ -153,6 +155,7 @@ func TestEmbeddedRestart(t *testing.T) {
 // carries out the failure policy by itself. With the next controller frames
 // are inspected again.
 func TestEmbeddedEnds(t *testing.T) {
+	t.Parallel()
 	f := udp(peer, guest0, 100)
 	for policy, want := range map[string]out{"closed": nil, "open": to(f, t0)} {
 		t.Run(policy, func(t *testing.T) {

@@ -56,6 +56,7 @@ func (f *follower) wantEvent(t *testing.T, after int, kind, subject, text string
 // TestEvents makes one event of each kind happen, and holds that no other of
 // addresses and ports does.
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	config := `
 uplinks: [{port: up0}]
 trunks:
@@ -159,6 +160,7 @@ forwarding: {mac_aging: ` + testenv.Scaled(4*time.Second).String() + `}
 
 // TestLinkEvents takes a port's link down and up.
 func TestLinkEvents(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	f := b.follow(t, "events", "-o", "json")
 	link := func(up bool) {

@@ -16,7 +16,8 @@ import (
 	"ofcontroller/testenv"
 )
 
-// TestFlowsEnd: how long after their time-out the switch takes flows away. A lease allows for lease.Guard.
+// TestFlowsEnd: how long after their time-out the switch takes flows away. A lease allows for lease.Guard. Neither this test nor
+// others of failover are parallel: all of them bound times.
 func TestFlowsEnd(t *testing.T) {
 	env := testenv.New(t, testenv.WithBridge("br0"))
 	const n = 12

@@ -4,8 +4,6 @@ package ofapp_test
 
 import (
 	"fmt"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 // of another VLAN meet an IPS that is silent, and one whose link is down while
 // the controller can do nothing.
 func TestFailureByLine(t *testing.T) {
+	t.Parallel()
 	for _, legs := range []int{1, 2} {
 		for _, global := range []string{"closed", "open"} {
 			for _, line := range []string{"closed", "open"} {
@@ -66,16 +65,7 @@ inspection:
 	b.waitState(t, "up")
 	look(inspected)
 
-	if err := b.ctl.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.ctl.Signal(syscall.SIGCONT) })
-	if err := b.legPorts["ips0"].SetLink(false); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, settle, "the switch sees the link down", func() bool {
-		return strings.Contains(b.env.OfctlT(t, "-O", "OpenFlow14", "dump-ports-desc", b.env.Mgmt("br0"), "21"), "LINK_DOWN")
-	})
+	b.deadLink(t)
 	look(failed)
 	b.expectSeen(t)
 }

@@ -16,6 +16,7 @@ import (
 
 // TestFleetMACs: the fleet knows which addresses are behind the trunk ports of a gateway, and forgets them with it.
 func TestFleetMACs(t *testing.T) {
+	t.Parallel()
 	b := &fleetBed{bed: newBareBed(t, 1)}
 	b.dir = b.env.Dir()
 	b.startServer(t)

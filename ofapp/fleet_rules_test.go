@@ -18,6 +18,7 @@ import (
 // rules are in force like after a reload; bad ones are refused, with file and line; without a server it inspects by what it has
 // on disk.
 func TestFleetRules(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"embedded", "suricata"} {
 		t.Run(kind, func(t *testing.T) { fleetRules(t, kind) })
 	}

@@ -84,6 +84,7 @@ func (b *fleetBed) waitFleet(t *testing.T, state, reason string) fleet.HostLine 
 // TestFleet: a gateway gets its configuration from the fleet, follows it, refuses what is wrong in it, runs on without it
 // and starts without it. Frames tell what is in force.
 func TestFleet(t *testing.T) {
+	t.Parallel()
 	b := &fleetBed{bed: newBareBed(t, 1)}
 	b.dir = b.env.Dir()
 	b.startServer(t)

@@ -109,6 +109,7 @@ func TestExamplesParse(t *testing.T) {
 // TestExamplesOnSwitch puts the golden flows on a switch and dumps them again: the
 // switch takes them all, and prints them as this program does.
 func TestExamplesOnSwitch(t *testing.T) {
+	t.Parallel()
 	env := testenv.New(t, testenv.WithBridge("br0"))
 	for _, flows := range examples(t) {
 		t.Run(filepath.Base(flows), func(t *testing.T) {

@@ -78,6 +78,7 @@ func dropProbes(match func(origin uint8, vid uint16, tagged bool) bool) func([]b
 // TestDegraded walks an IPS through what can be wrong with it while it lives: it
 // is used all the same, no flow is touched, and it is up again when that is over.
 func TestDegraded(t *testing.T) {
+	t.Parallel()
 	for _, legs := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d-legged", legs), func(t *testing.T) {
 			t.Parallel()

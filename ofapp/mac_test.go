@@ -56,6 +56,7 @@ func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) 
 // TestStaticReplaced replaces more configured addresses at once than the table
 // has room for beside the old ones.
 func TestStaticReplaced(t *testing.T) {
+	t.Parallel()
 	const addresses, limit = 60, 16
 	config := func(group byte) string {
 		var macs []string
@@ -99,6 +100,7 @@ forwarding: {east_west: true, mac_limit_per_port: 3}
 // TestEastWest switches between trunk ports of a VLAN in which the host lives
 // too; the host's VLAN is 10, so it travels untagged.
 func TestEastWest(t *testing.T) {
+	t.Parallel()
 	for _, legs := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d-legged", legs), func(t *testing.T) {
 			t.Parallel()
@@ -169,6 +171,7 @@ func (b *bed) overLimit(t *testing.T, v10 func(src, dst []byte) []byte) {
 
 // TestMACs looks at what is learned, listed, configured and forgotten.
 func TestMACs(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, `
 uplinks: [{port: up0}]
 trunks:
@@ -223,6 +226,7 @@ func sorted(rows []learned) map[learned]bool {
 
 // TestMACLimit holds the number of addresses over all ports.
 func TestMACLimit(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, `
 uplinks: [{port: up0}]
 trunks:

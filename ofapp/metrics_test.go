@@ -149,6 +149,7 @@ func (b *bed) get(t *testing.T, path string) (int, string) {
 // TestMetrics scrapes a running gateway: every metric of the list is there, no
 // other of ours, and values follow what happens.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, "metrics: \""+metricsAddress+"\"\nuplinks: [{port: up0}]\ntrunks: [{port: trunk0, vlans: [0, 20]}]\n")
 	if code, text := b.get(t, "/readyz"); code != http.StatusOK {
 		t.Errorf("readyz: %d %s", code, text)
@@ -221,6 +222,7 @@ func TestMetrics(t *testing.T) {
 // TestMonitorFaults has listeners that can't be had: the program says why and
 // does not start.
 func TestMonitorFaults(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	empty := filepath.Join(b.env.Dir(), "empty")
 	writeFile(t, empty, "\n")

@@ -13,6 +13,7 @@ import (
 // TestBadLink puts netem(8) between the switch and the IPS: traffic and the
 // attachment's state are what docs/health.md says for such a link.
 func TestBadLink(t *testing.T) {
+	t.Parallel()
 	const frames = 1500
 	b := newBed(t, 1, strings.Replace(wayConfig, "local:", "inspection:\n  probe: {interval: 100ms, timeout: 2s, slow: 1s}\nlocal:", 1))
 	for _, c := range []struct {

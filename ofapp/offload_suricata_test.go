@@ -21,6 +21,7 @@ import (
 // drops the rest of the connection; after one for which it drops the packet
 // alone, the rest goes on through Suricata.
 func TestSuricataBlock(t *testing.T) {
+	t.Parallel()
 	b, _, _ := engineBed(t, `
 drop http any any -> any any (msg:"traversal"; http.uri; content:"/etc/passwd"; sid:11;)
 drop tcp any any -> any any (msg:"packet"; flow:established,no_stream; content:"bad packet"; sid:12;)
@@ -68,7 +69,8 @@ drop tcp any any -> any any (msg:"packet"; flow:established,no_stream; content:"
 const gibibyte = 1 << 30
 
 // TestSuricataBypass transfers a gibibyte through a gateway whose Suricata lets
-// go of a connection beyond 200 kB: it sees less than one in a hundred frames.
+// go of a connection beyond 200 kB: it sees less than one in a hundred frames. It
+// is not parallel: it keeps the whole machine busy.
 func TestSuricataBypass(t *testing.T) {
 	b := &bed{t: t, env: testenv.New(t, testenv.WithBridge("br0")), ports: map[string]*testenv.Port{}}
 	client, err := b.env.AddHost("br0", up, netip.MustParsePrefix("192.0.2.1/24"), 0)

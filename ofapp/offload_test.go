@@ -184,6 +184,7 @@ func (b *bed) waitOffloads(bypass, block int) {
 // bypassed connection does not reach the engine, that of a blocked one is
 // dropped before it; IPv4 and IPv6, untagged and tagged, in both directions.
 func TestOffload(t *testing.T) {
+	t.Parallel()
 	b, _ := offloadBed(t, "", "")
 	for i, c := range []*conversation{
 		newConversation("198.51.100.7", "192.0.2.2", 1000),
@@ -322,5 +323,14 @@ func (b *bed) bypassed(port uint16) *conversation {
 	c := newConversation("198.51.100.7", "192.0.2.2", port)
 	b.open(c)
 	b.crosses(up, t0, c.forth(frame.ACK|frame.PSH, "let me pass"))
+	return c
+}
+
+// blocked opens a connection and has it blocked.
+func (b *bed) blocked(port uint16) *conversation {
+	b.t.Helper()
+	c := newConversation("198.51.100.7", "192.0.2.2", port)
+	b.open(c)
+	b.stopped(up, c.forth(frame.ACK|frame.PSH, "GET /etc/passwd HTTP/1.0\r\n\r\n"))
 	return c
 }

@@ -29,6 +29,7 @@ import (
 // TestGoldenInit proposes a configuration for a bridge with ports of each kind,
 // and runs the gateway with it: frames go where they went before.
 func TestGoldenInit(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig))
 	b.ctl.WaitConverged(t, converge)
@@ -124,6 +125,7 @@ func TestGoldenInit(t *testing.T) {
 // TestTop reads rates while frames pass: over all rounds they add up to what was
 // sent.
 func TestTop(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	cmd := b.ctl.Command(t.Context(), "top", "-o", "json", "-n", "0", "--interval", "300ms")
 	out, err := cmd.StdoutPipe()
@@ -203,6 +205,7 @@ func TestTop(t *testing.T) {
 // TestSupportBundle looks into a bundle of a gateway that runs, and of one that
 // does not.
 func TestSupportBundle(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	password := filepath.Join(b.env.Dir(), "password")
 	writeFile(t, password, "hidden\n")
@@ -289,6 +292,7 @@ func unpack(t *testing.T, file string) map[string]string {
 
 // TestCompletion asks for what a shell asks at the tab key.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	b.drain()
 	b.send(t0, frame.VLAN(udp(guest0, peer, 60), 10))

@@ -16,6 +16,7 @@ import (
 
 // TestPorts lets ports come late, go, and come back under another number.
 func TestPorts(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	config := strings.Replace(wayConfig, "[0, 10, 20, 40]", "[0, 10, 20, 40]}\n  - {port: trunk9, vlans: [10, 90]", 1)
 	b.ctl = b.env.Controller(t, b.yaml(config))
@@ -71,6 +72,7 @@ func (b *bed) waitCarried(t *testing.T, f []byte, port string) {
 // followed again. ovs-vswitchd answers no controller without its database, and
 // its userspace datapath forwards nothing (ovs-vswitchd waits for its lock).
 func TestDatabaseRestart(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	before, began := b.dumpAges(), time.Now()
 	in := frame.VLAN(udp(peer, guest0, 10), 20)
@@ -96,6 +98,7 @@ func TestDatabaseRestart(t *testing.T) {
 // TestSwitchRestart takes ovs-vswitchd away. While it is empty it drops; the
 // controller fills it again.
 func TestSwitchRestart(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	want := keys(b.dumpAges())
 	b.env.KillSwitch()
@@ -114,6 +117,7 @@ func TestSwitchRestart(t *testing.T) {
 
 // TestCreate makes the bridge and attaches ports that exist as links only.
 func TestCreate(t *testing.T) {
+	t.Parallel()
 	env := testenv.New(t)
 	for _, name := range []string{"up0", "trunk0", "ips0"} {
 		if _, err := env.AddLink(name); err != nil {
@@ -146,6 +150,7 @@ inspection: {attachments: [{name: a, kind: port, port: ips0}]}
 // TestTakeOver takes a standalone bridge with traffic: from the first moment
 // that the controller has converged nothing passes the IPS by.
 func TestTakeOver(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	b.env.VsctlT(t, "set-fail-mode", "br0", "standalone")
 	in := frame.VLAN(udp(peer, guest0, 10), 20)
@@ -160,6 +165,7 @@ func TestTakeOver(t *testing.T) {
 // TestFewDatapathFlows counts megaflows for 500 hosts that talk to 20 guests of
 // one VLAN, 10,000 pairs of addresses, both ways.
 func TestFewDatapathFlows(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	guests, peers := make([][]byte, 20), make([][]byte, 500)
 	for i := range guests {
@@ -204,6 +210,7 @@ func TestFewDatapathFlows(t *testing.T) {
 
 // TestVLANLimit names a setting of the switch with which QinQ frames break.
 func TestVLANLimit(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	named := func() bool { return strings.Contains(fmt.Sprint(b.ctl.Status()["problems"]), "vlan-limit") }
 	b.env.VsctlT(t, "set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
@@ -215,6 +222,7 @@ func TestVLANLimit(t *testing.T) {
 // TestPortElsewhere configures a port that another bridge has: it is named, and
 // not taken away from there; the rest works.
 func TestPortElsewhere(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	b.env.VsctlT(t, "del-port", "br0", t2, "--", "add-br", "br1", "--", "set", "bridge", "br1", "datapath_type=netdev", "--", "add-port", "br1", t2)
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig))

@@ -34,6 +34,7 @@ func (n *noted) run(name string, args ...string) {
 // TestGoldenPlan asks what configurations would do, which changes nothing. The
 // plan for what is in force says that nothing is left to do.
 func TestGoldenPlan(t *testing.T) {
+	t.Parallel()
 	n := &noted{bed: newBed(t, 1, wayConfig)}
 	began := time.Now()
 	before := n.dumpAges()

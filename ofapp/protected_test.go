@@ -18,6 +18,7 @@ func (b *bed) protected() string {
 // TestProtectedPorts protects all ports but those of the IPS, that of a guest to come too,
 // keeps them so, and follows the configuration. A restart writes nothing.
 func TestProtectedPorts(t *testing.T) {
+	t.Parallel()
 	const network = "br0 trunk0 trunk1 trunk2 up0"
 	b := newBareBed(t, 2)
 	b.port("new0", 14)

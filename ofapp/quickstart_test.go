@@ -44,6 +44,7 @@ func checkScreen(t *testing.T, file, begin, printed string) {
 // TestQuickStart does what docs/quick-start.md tells the reader to do, command by
 // command: clean traffic is answered, attacks are not, and nothing is left.
 func TestQuickStart(t *testing.T) {
+	t.Parallel()
 	text := newRoom(t, "").do(t, script(t, "../docs/quick-start.md"))
 	for _, want := range []string{
 		"\nno answer\n", "\ndropped\n", "Web request for the password file", `- {port: "vnet9", vlans: [0]}`, `- port: "eth9"`,

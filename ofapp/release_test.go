@@ -21,6 +21,7 @@ func suricataRuns(pid int) bool {
 // TestRelease gives a bridge back: it forwards as it did before, and nothing of
 // the gateway is left, neither the engine nor a Suricata that would run on.
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("suricata"); err != nil {
 		t.Fatalf("suricata is needed: %v", err)
 	}

@@ -30,6 +30,7 @@ import (
 // be the same in both, in order, byte for byte; and what a Suricata by itself
 // drops, it must give a reason for.
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	captures, excluded := readCaptures(t)
 	alone, drops := replayAlone(t, captures)
 	b := replayBed(t)

@@ -17,7 +17,8 @@ import (
 // kernel datapath goes on with the datapath flows it has until the new process
 // flushes them: at once, or, with flow-restore-wait, when it is told that its
 // flows are complete. Then nothing is lost, whoever fills the tables, and however
-// long that takes.
+// long that takes. It is not parallel, lest quickProbes take a busy machine for a
+// dead IPS.
 func TestSwitchRestartLoss(t *testing.T) {
 	const rate = 500
 	for _, c := range []struct {

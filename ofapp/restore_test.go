@@ -51,7 +51,8 @@ func wrongVerdict() time.Duration {
 // it takes no frame from its datapath until that is gone. The controller fills
 // its tables meanwhile, holds no lost probe against the IPS, and says what is
 // the matter. A switch that runs already does not heed the key, and the IPS is
-// judged there as ever.
+// judged there as ever. It is not parallel, lest quickProbes take a busy machine
+// for a dead IPS.
 func TestFlowRestoreWait(t *testing.T) {
 	b := newBedWithoutHost(t, wayConfig+quickProbes())
 	named := func() bool {

@@ -16,6 +16,7 @@ import (
 // TestAttachmentsRefused asks for attachments that can't be had: the reload says
 // what, where and what would be right, and touches neither flows nor engines.
 func TestAttachmentsRefused(t *testing.T) {
+	t.Parallel()
 	const standin, own = "{name: a, kind: port, port: ips0}", "{name: own, kind: embedded, rules: [RULES]}"
 	r := newRosterBed(t, standin, own)
 	bad := filepath.Join(r.env.Dir(), "bad.rules")

@@ -177,6 +177,7 @@ func (r *rosterBed) expectFreshRoster(t *testing.T, attachments []string) {
 // TestAttachmentsByReload adds, removes, changes, renames and reorders
 // attachments of the kinds port and embedded while frames are sent.
 func TestAttachmentsByReload(t *testing.T) {
+	t.Parallel()
 	const (
 		a, b, c  = "{name: a, kind: port, port: ips0}", "{name: b, kind: port, port: ips1}", "{name: c, kind: port, port: ips2}"
 		embedded = "{name: own, kind: embedded, rules: [RULES]}"
@@ -219,6 +220,7 @@ func TestAttachmentsByReload(t *testing.T) {
 // away again while frames are sent: it ends, whatever supervise says, and leaves
 // nothing behind.
 func TestSuricataByReload(t *testing.T) {
+	t.Parallel()
 	const standin = "{name: a, kind: port, port: ips0}"
 	r := newRosterBed(t, standin)
 	defer r.endSuricatas("s0", "s1")

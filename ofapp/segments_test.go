@@ -113,6 +113,7 @@ func (s *stations) fetch(t *testing.T, from, to string, body []byte) {
 // of up to 64 KiB to the kernel datapath, without checksums. The IPS must get
 // frames of the size that the sender's MTU allows, and the data must arrive.
 func TestSegments(t *testing.T) {
+	t.Parallel()
 	s := newStations(t)
 	leg := s.port("ips0", 21)
 	if err := leg.Offload(); err != nil {

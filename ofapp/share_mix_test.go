@@ -84,6 +84,7 @@ func connectionKinds() []connectionKind {
 // and three: both directions of each go to the same one, none gets much more
 // than the others, and the datapath flows stay as few as the documentation says.
 func TestShareOfKinds(t *testing.T) {
+	t.Parallel()
 	const connections = 400
 	for attachments, bits := range map[int]int{2: 1, 3: 4} {
 		t.Run(fmt.Sprint(attachments), func(t *testing.T) {

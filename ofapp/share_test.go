@@ -145,6 +145,7 @@ func (s *shareBed) waitStates(t *testing.T, states ...string) {
 // TestShare spreads 1,000 connections over two attachments, both directions of
 // each to the same one; one that dies moves only its own, and takes them back.
 func TestShare(t *testing.T) {
+	t.Parallel()
 	const connections = 1000
 	s := newShareBed(t)
 	before := s.whoSees(t, connections)
@@ -179,6 +180,7 @@ func TestShare(t *testing.T) {
 // first go to the second, leaves those of the second where they are, and carries
 // out the failure policy when there is none.
 func TestDeadLinks(t *testing.T) {
+	t.Parallel()
 	const connections = 100
 	for _, policy := range []string{"closed", "open"} {
 		t.Run(policy, func(t *testing.T) {
@@ -232,6 +234,7 @@ func (s *shareBed) takeLink(t *testing.T, name string, number int) {
 // TestDeadLink takes an attachment's link away while the controller is stopped:
 // the switch itself carries out the failure policy.
 func TestDeadLink(t *testing.T) {
+	t.Parallel()
 	in := frame.VLAN(udp(peer, guest0, 10), 20)
 	for policy, want := range map[string]out{"closed": nil, "open": to(in, t0)} {
 		t.Run(policy, func(t *testing.T) {
@@ -242,20 +245,26 @@ func TestDeadLink(t *testing.T) {
 			b.expect(t, to(in, t0))
 			b.expectSeen(t, frame.Carrier(in, 20, uplink))
 
-			if err := b.ctl.Signal(syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = b.ctl.Signal(syscall.SIGCONT) })
-			if err := b.legPorts["ips0"].SetLink(false); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, settle, "the switch sees the link down", func() bool {
-				return strings.Contains(b.env.OfctlT(t, "-O", "OpenFlow14", "dump-ports-desc", b.env.Mgmt("br0"), "21"), "LINK_DOWN")
-			})
+			b.deadLink(t)
 			b.drain()
 			b.send(up, in)
 			b.expect(t, want)
 			b.expectSeen(t)
 		})
 	}
+}
+
+// deadLink takes the link of the IPS down, with the controller stopped, so that the switch is on its own.
+func (b *bed) deadLink(t *testing.T) {
+	t.Helper()
+	if err := b.ctl.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.ctl.Signal(syscall.SIGCONT) })
+	if err := b.legPorts["ips0"].SetLink(false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, settle, "the switch sees the link down", func() bool {
+		return strings.Contains(b.env.OfctlT(t, "-O", "OpenFlow14", "dump-ports-desc", b.env.Mgmt("br0"), "21"), "LINK_DOWN")
+	})
 }

@@ -56,6 +56,7 @@ func (b *bed) expectUntouched(t *testing.T, before map[string]float64, began tim
 // TestRestart starts the controller again, in three ways: no flow may be
 // touched, and what the switch has learned stays.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 2, wayConfig)
 	b.send(up, udp(peer, b.hostMAC(), 10))
 	b.sync()
@@ -121,6 +122,7 @@ func (b *bed) waitState(t *testing.T, state string) {
 
 // TestFailurePolicy lets the IPS fall silent and come back.
 func TestFailurePolicy(t *testing.T) {
+	t.Parallel()
 	in := frame.VLAN(udp(peer, guest0, 10), 20)
 	native := udp(guest1, peer, 10)
 	for _, c := range []struct {
@@ -165,6 +167,7 @@ inspection:
 
 // TestPolicy inspects, bypasses and drops by the policy's first match.
 func TestPolicy(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig+`
 inspection:
   policy:
@@ -190,6 +193,7 @@ inspection:
 
 // TestReload puts another configuration in force, or refuses it.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	in := frame.VLAN(udp(peer, guest0, 10), 50)
 	b.walk([]hop{{"not carried yet", up, in, nil, nil}})
@@ -261,6 +265,7 @@ func (b *bed) reread(t *testing.T, within time.Duration, yaml string) {
 
 // TestRepair changes the switch's flows behind the controller's back.
 func TestRepair(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1, wayConfig)
 	want := keys(b.dumpAges())
 	for _, c := range []struct {

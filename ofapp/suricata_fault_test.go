@@ -243,6 +243,7 @@ var suricataFaults = []suricataFault{
 // the time that the probes' configuration gives, the policy holds, and all is as
 // before afterwards.
 func TestSuricataFaults(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []string{"closed", "open"} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()

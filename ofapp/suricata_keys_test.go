@@ -24,6 +24,7 @@ func TestSuricataBounds(t *testing.T) {
 // TestSuricataKeys runs a Suricata with an include file and a memory bound, and
 // has it end with the controller.
 func TestSuricataKeys(t *testing.T) {
+	t.Parallel()
 	include := filepath.Join(t.TempDir(), "more.yaml")
 	writeFile(t, include, "%YAML 1.1\n---\ndefrag: {memcap: 7654321}\n")
 	b, _, _ := engineBed(t, "", "closed", "kind: suricata, memory: 512MiB, supervise: stop, include: "+include)

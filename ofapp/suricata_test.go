@@ -20,6 +20,7 @@ const suricataStart = 3 * converge
 // starts: attacks do not arrive, all else does, byte for byte; a restart of the
 // controller costs no inspection; a Suricata that is killed comes back.
 func TestSuricata(t *testing.T) {
+	t.Parallel()
 	b, rulesFile, _ := engineBed(t, `
 drop tcp any any -> any 80 (msg:"traversal"; content:"/etc/passwd"; sid:1; rev:1;)
 `, "closed", "kind: suricata")

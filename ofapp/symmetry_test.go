@@ -66,6 +66,7 @@ func (w *witness) verdict(name string) func(f []byte) []testenv.Out {
 // socket's packets a hash of its own, in all directions: every one must go
 // through one of two attachments, and be shared between them.
 func TestSymmetry(t *testing.T) {
+	t.Parallel()
 	const connections = 1000
 	s := newStations(t)
 	w := &witness{seen: map[tuple]map[string]int{}}

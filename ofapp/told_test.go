@@ -206,6 +206,7 @@ converged
 // TestToldCommands runs what the texts tell the reader to run, on a bridge as
 // they take it to be there. Texts of one line share a gateway.
 func TestToldCommands(t *testing.T) {
+	t.Parallel()
 	const docs = "../docs/"
 	rows := []struct {
 		name, before string

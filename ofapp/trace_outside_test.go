@@ -12,6 +12,7 @@ import (
 
 // TestGoldenTraceOffload explains connections that the switch handles itself.
 func TestGoldenTraceOffload(t *testing.T) {
+	t.Parallel()
 	b, _ := offloadBed(t, "", "")
 	tr := &tracer{bed: b}
 	tag := frame.Tag{VID: 20}
@@ -35,6 +36,7 @@ func TestGoldenTraceOffload(t *testing.T) {
 // TestGoldenTraceFailure explains lines of the policy that have an on_failure
 // of their own, while no attachment is up.
 func TestGoldenTraceFailure(t *testing.T) {
+	t.Parallel()
 	ask := func(tr *tracer) {
 		tr.ips.Dead(true)
 		tr.await("standin (port): down")

@@ -19,6 +19,7 @@ import (
 // TestTraceAgreesWithFrames traces each frame of the ways before it is sent: the
 // ports that are told are those that it comes out of.
 func TestTraceAgreesWithFrames(t *testing.T) {
+	t.Parallel()
 	for _, legs := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d-legged", legs), func(t *testing.T) {
 			t.Parallel()

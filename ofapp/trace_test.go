@@ -28,6 +28,7 @@ inspection:
 
 // TestGoldenTrace explains mishaps, and ways that are right.
 func TestGoldenTrace(t *testing.T) {
+	t.Parallel()
 	t.Run("one-legged", func(t *testing.T) {
 		t.Parallel()
 		tr := &tracer{bed: newBed(t, 1, traceConfig)}

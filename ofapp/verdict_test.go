@@ -14,6 +14,7 @@ import (
 
 // TestVerdicts lets the IPS answer in every way that it may.
 func TestVerdicts(t *testing.T) {
+	t.Parallel()
 	for _, legs := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d-legged", legs), func(t *testing.T) {
 			t.Parallel()
@@ -75,6 +76,7 @@ func (b *bed) afterTenSeconds(t *testing.T, f []byte) {
 
 // TestOwnFrames are frames that the IPS itself makes, without an origin.
 func TestOwnFrames(t *testing.T) {
+	t.Parallel()
 	for _, legs := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d-legged", legs), func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 // TestRulesWatched changes a rule file in each way that editors, tools and
 // mounts do, and breaks it: the last good rules are in force, without a signal.
 func TestRulesWatched(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"embedded", "suricata"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -102,6 +103,7 @@ func (b *bed) passes(port uint16) bool {
 // TestConfigurationWatched changes the configuration file: what is right is
 // applied and what is wrong is refused, without a signal.
 func TestConfigurationWatched(t *testing.T) {
+	t.Parallel()
 	b := newBareBed(t, 1)
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig), "--watch")
 	b.ctl.WaitConverged(t, converge)

@@ -62,6 +62,7 @@ func udp(src, dst []byte, size int) []byte {
 // TestWay sends a frame for every row of the design's table, with one and with
 // two legs, and looks at every port.
 func TestWay(t *testing.T) {
+	t.Parallel()
 	for _, legs := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d-legged", legs), func(t *testing.T) {
 			t.Parallel()
