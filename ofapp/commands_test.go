@@ -156,6 +156,7 @@ func newAsked(t *testing.T) *asked {
 // TestGoldenCommands holds what each command prints, all on one switch. Of those
 // that are not here trace, plan and init have golden files of their own.
 func TestGoldenCommands(t *testing.T) {
+	t.Parallel()
 	a := newAsked(t)
 	a.ask("version")
 	a.run("check")
