@@ -80,7 +80,7 @@ func (b *bench) idle(ctx context.Context, e *bed, n int) error {
 				return err
 			}
 			began := time.Now()
-			for range pick(b, 3, 1) {
+			for range pick(b, 2, 1) {
 				select {
 				case <-time.After(pick(b, time.Second, 100*time.Millisecond)):
 				case <-ctx.Done():
@@ -98,7 +98,7 @@ func (b *bench) idle(ctx context.Context, e *bed, n int) error {
 			return err
 		}}
 	}
-	if err := interleave(ctx, b.rounds(3), []arm{measure(armProbes, false), measure(armStatus, true)}); err != nil {
+	if err := interleave(ctx, b.rounds(6), []arm{measure(armProbes, false), measure(armStatus, true)}); err != nil {
 		return err
 	}
 	memory, err := rss(ctl.PID())

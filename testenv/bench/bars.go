@@ -53,24 +53,6 @@ func (k *conclusion) worst() claim {
 	return worst
 }
 
-// missed is the number of cases that miss the bar.
-func (k *conclusion) missed() int {
-	n := 0
-	for _, c := range k.cases {
-		if !c.met() {
-			n++
-		}
-	}
-	return n
-}
-
-func (k *conclusion) verdict() string {
-	if n := k.missed(); n > 0 {
-		return fmt.Sprintf("missed in %d of %d", n, len(k.cases))
-	}
-	return "met"
-}
-
 // barTable is the part of docs/performance.md that tells of all bars at once.
 func barTable(all []*conclusion) string {
 	var rows [][]string
@@ -78,9 +60,9 @@ func barTable(all []*conclusion) string {
 	told := map[string]bool{}
 	for _, k := range all {
 		w := k.worst()
-		rows = append(rows, []string{k.subject.title, k.name.Unit, k.name.title(), k.name.Bar.String(), number(median(w.Samples)), w.What, k.verdict()})
+		rows = append(rows, []string{k.subject.title, k.name.Unit, k.name.title(), k.name.Bar.String(), number(median(w.Samples)), w.interval().String(), w.What, k.outcome()})
 		about := k.subject.title + ", " + k.name.Unit
-		if k.missed() == 0 || told[about] {
+		if k.verdict() != missed || told[about] {
 			continue
 		}
 		told[about] = true
@@ -90,8 +72,8 @@ func barTable(all []*conclusion) string {
 		}
 		fmt.Fprintf(&why, "- %s: %s.\n", about, reason)
 	}
-	text := "### Bars\n\nEach bar with the median of its worst case.\n\n" +
-		docs.Table([]string{"part", "unit", "claim", "bar", "worst", "in", ""}, rows)
+	text := "### Bars\n\nEach bar with the median of its worst case, and where that lies with a confidence of 95 %.\n\n" +
+		docs.Table([]string{"part", "unit", "claim", "bar", "worst", intervalHead, "in", ""}, rows)
 	if why.Len() > 0 {
 		text += "\nWhy bars are missed:\n\n" + why.String()
 	}

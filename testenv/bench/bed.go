@@ -130,11 +130,24 @@ type gateway struct {
 // is measured, and has patience with a machine that is busy.
 const quickProbes = "{interval: 100ms, timeout: 90ms, down_after: 20, up_after: 1}"
 
+// usualProbes are as frequent as by default, and as patient as quickProbes: where
+// the CPU of the switch is measured, what probes take of it counts.
+const usualProbes = "{interval: 500ms, timeout: 450ms, down_after: 4, up_after: 1}"
+
 // controllerBinary is the controller without the race detector, built once.
 var controllerBinary = sync.OnceValues(testenv.BuildController)
 
 // yaml is a configuration for a way; trunks are the items of that list.
 func yaml(prefix, trunks, more string) string {
+	return loopYAML(prefix, "uniform", quickProbes, trunks, more)
+}
+
+// carrierYAML is one for a way whose traffic is measured.
+func carrierYAML(prefix, legs, trunks string) string {
+	return loopYAML(prefix, legs, usualProbes, trunks, "")
+}
+
+func loopYAML(prefix, legs, probes, trunks, more string) string {
 	return fmt.Sprintf(`ovsdb: ${DB}
 control: ${CONTROL}
 bridge: {name: %[1]s-br}
@@ -143,9 +156,9 @@ trunks:
 %[2]s
 local: {enabled: false}
 inspection:
-  attachments: [{name: loop, kind: port, port: %[1]s-l0, return_port: %[1]s-l1}]
+  attachments: [{name: loop, kind: port, port: %[1]s-l0, return_port: %[1]s-l1, legs: %[5]s}]
   probe: %[4]s
-%[3]s`, prefix, trunks, more, quickProbes)
+%[3]s`, prefix, trunks, more, probes, legs)
 }
 
 // gateway starts a controller and waits until it has converged.

@@ -151,7 +151,7 @@ func TestClaims(t *testing.T) {
 	if c := r.Claims[0]; median(c.Samples) != 2 || c.Bar.met(median(c.Samples)) {
 		t.Errorf("%+v", c)
 	}
-	if !strings.Contains(claimTable(&r), "| ≤ 1.5 | missed |") {
+	if !strings.Contains(claimTable(&r), "| 2 | 2 – 2 | 2 | ≤ 1.5 | missed |") {
 		t.Error(claimTable(&r))
 	}
 	for _, other := range []string{"c", "d"} {

@@ -17,8 +17,9 @@ import (
 var errChanged = errors.New("the runs differ in a conclusion")
 
 // compare holds the results of two directories against each other, bar by bar.
-// It returns errChanged where a bar is met in one and missed in the other, or
-// is not in both.
+// It returns errChanged where a bar is met in one and missed in the other, or a
+// bar or a part is not in both. One that is too close to tell in either run
+// contradicts nothing.
 func compare(before, after string, out io.Writer) error {
 	var all comparison
 	compared := 0
@@ -41,7 +42,7 @@ func compare(before, after string, out io.Writer) error {
 	if err := all.print(out); err != nil {
 		return err
 	}
-	if len(all.changed) > 0 {
+	if len(all.changed)+len(all.only) > 0 {
 		return errChanged
 	}
 	return nil
@@ -50,9 +51,10 @@ func compare(before, after string, out io.Writer) error {
 // comparison is what there is to tell of two runs.
 type comparison struct {
 	bars    []string // each bar, tabs between columns
-	changed []string // conclusions that are not the same
-	cases   []string // of bars that conclude the same
-	apart   []string // claims whose ranges have nothing in common
+	changed []string // conclusions that contradict each other
+	near    []string // conclusions that only one run could not draw
+	cases   []string // with another verdict, of bars that conclude the same
+	apart   []string // claims whose intervals have nothing in common
 	only    []string // parts that one run lacks
 }
 
@@ -71,33 +73,36 @@ func (c *comparison) subject(s subject, was, is *record) {
 		c.changed = append(c.changed, k.label()+": in the new run only")
 	}
 	for _, x := range was.Claims {
-		if y := is.same(x); y != nil && !overlap(x.Samples, y.Samples) {
+		if y := is.same(x); y != nil && !x.interval().overlaps(y.interval()) {
 			c.apart = append(c.apart, s.title+", "+x.label()+": "+x.figure()+" before, "+y.figure()+" now")
 		}
 	}
 }
 
 func (c *comparison) bar(was, is *conclusion) {
-	w, n := was.worst(), is.worst()
 	c.bars = append(c.bars, strings.Join([]string{
-		was.label(),
-		number(median(w.Samples)), was.verdict(), number(median(n.Samples)), is.verdict(),
+		was.label(), was.worst().figure(), was.outcome(), is.worst().figure(), is.outcome(),
 	}, "\t"))
-	same := (was.missed() == 0) == (is.missed() == 0)
-	if !same {
-		c.changed = append(c.changed, was.label()+": "+was.verdict()+" before, "+is.verdict()+" now")
+	list := &c.cases
+	if v, w := was.verdict(), is.verdict(); v != w {
+		list = &c.changed
+		if v == tooNear || w == tooNear {
+			list = &c.near
+		}
+		*list = append(*list, was.label()+": "+was.outcome()+" before, "+is.outcome()+" now")
 	}
 	for _, text := range sides(was.cases, is.cases) {
-		if same {
-			c.cases = append(c.cases, was.label()+", "+text)
+		if list == &c.cases {
+			text = was.label() + ", " + text
 		} else {
-			c.changed = append(c.changed, "  "+text)
+			text = "  " + text
 		}
+		*list = append(*list, text)
 	}
 }
 
-// sides tells of the cases that meet the bar in one run and miss it in the
-// other, or are not in both.
+// sides tells of the cases with another verdict in the other run, and of those
+// that are not in both.
 func sides(was, is []claim) []string {
 	var out []string
 	for _, x := range was {
@@ -105,8 +110,8 @@ func sides(was, is []claim) []string {
 		switch {
 		case i < 0:
 			out = append(out, x.What+": in the old run only")
-		case x.met() != is[i].met():
-			out = append(out, x.What+": "+x.figure()+" before, "+is[i].figure()+" now")
+		case x.verdict() != is[i].verdict():
+			out = append(out, fmt.Sprintf("%s: %s, %s before, %s, %s now", x.What, x.figure(), x.verdict(), is[i].figure(), is[i].verdict()))
 		}
 	}
 	for _, y := range is {
@@ -131,9 +136,10 @@ func (c *comparison) print(out io.Writer) error {
 		lines []string
 	}{
 		{"Conclusions that changed", c.changed},
-		{"Cases that changed sides, the conclusion over all cases being the same", c.cases},
-		{"Claims whose ranges have nothing in common", c.apart},
-		{"Parts in one run only, not compared", c.only},
+		{"Conclusions that were too close to tell, or are now", c.near},
+		{"Cases with another verdict, the conclusion over all cases being the same", c.cases},
+		{"Claims whose intervals have nothing in common", c.apart},
+		{"Parts in one run only", c.only},
 	} {
 		text := " none"
 		if len(l.lines) > 0 {
@@ -152,7 +158,7 @@ func (k *conclusion) label() string {
 }
 
 func (c claim) label() string  { return c.What + ", " + c.Unit + ": " + c.title() }
-func (c claim) figure() string { return number(median(c.Samples)) + " (" + span(c.Samples) + ")" }
+func (c claim) figure() string { return number(median(c.Samples)) + " (" + c.interval().String() + ")" }
 
 // same is the claim of another run.
 func (r *record) same(c claim) *claim {
@@ -161,9 +167,4 @@ func (r *record) same(c claim) *claim {
 		return nil
 	}
 	return &r.Claims[i]
-}
-
-// overlap tells whether the ranges of two sets of samples have a value in common.
-func overlap(a, b []float64) bool {
-	return slices.Min(a) <= slices.Max(b) && slices.Min(b) <= slices.Max(a)
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // TestCompare holds two recorded runs against each other. In testdata/new one
-// bar of install is met no longer, of delay one case changes sides while
-// another has missed the bar all along, and only the old run has a restart.
+// bar of install is missed, another is too close to tell, and so is one case of
+// delay while another has missed the bar all along; only the old run has a
+// restart.
 func TestCompare(t *testing.T) {
 	var out strings.Builder
 	err := command(t.Context(), []string{"-compare", "testdata/old", "testdata/new"}, &out)
@@ -39,26 +40,57 @@ func TestCompareSame(t *testing.T) {
 	if err := compare("testdata/old", "testdata/old", &out); err != nil {
 		t.Error(err)
 	}
-	if n := strings.Count(out.String(), ": none\n"); n != 4 {
+	if n := strings.Count(out.String(), ": none\n"); n != 5 {
 		t.Errorf("%d parts say none:\n%s", n, out.String())
 	}
 }
 
-// TestCompareMissing finds a bar that one run did not ask for, and refuses
-// directories without results.
+// TestCompareNear tells of a conclusion that one run could not draw, and
+// does not fail for it.
+func TestCompareNear(t *testing.T) {
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	for i, samples := range [][]float64{{1, 1.5}, {1, 2.5}} {
+		r := record{Claims: []claim{{What: "case", Unit: "s", Of: "a", Samples: samples, Bar: atMost(2)}}}
+		if err := r.write(filepath.Join(dirs[i], "install.json")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out strings.Builder
+	if err := compare(dirs[0], dirs[1], &out); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(out.String(), "too close to tell, or are now:\n  Installing flows, s: a ≤ 2: met before, too close to tell in 1 of 1 now\n") {
+		t.Error(out.String())
+	}
+}
+
+// TestCompareMissing finds a part and a bar that one run does not have, and
+// refuses directories without results.
 func TestCompareMissing(t *testing.T) {
 	dir := t.TempDir()
-	r, err := readRecord("testdata/old/install.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Claims = r.Claims[2:] // all cases of one bar
-	if err := r.write(filepath.Join(dir, "install.json")); err != nil {
-		t.Fatal(err)
+	without := map[string]int{"install": 2, "delay": 0, "restart": 0} // claims, all cases of one bar
+	for name, n := range without {
+		r, err := readRecord("testdata/old/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Claims = r.Claims[n:]
+		if err := r.write(filepath.Join(dir, name+".json")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, dirs := range [][2]string{{"testdata/old", dir}, {dir, "testdata/old"}} {
 		if err := compare(dirs[0], dirs[1], &strings.Builder{}); !errors.Is(err, errChanged) {
 			t.Errorf("%v: error %v", dirs, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "restart.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, dirs := range [][2]string{{"testdata/old", dir}, {dir, "testdata/old"}} {
+		var out strings.Builder
+		if err := compare(dirs[0], dirs[1], &out); !errors.Is(err, errChanged) || !strings.Contains(out.String(), "only:\n  Restart of the controller") {
+			t.Errorf("%v: error %v:\n%s", dirs, err, out.String())
 		}
 	}
 	if err := compare("testdata/old", t.TempDir(), &strings.Builder{}); err == nil || errors.Is(err, errChanged) {

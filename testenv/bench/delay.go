@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -39,17 +40,17 @@ func runDelay(ctx context.Context, b *bench) error {
 				return nil
 			}})
 		}
-		if err := interleave(ctx, b.rounds(40), arms); err != nil {
+		if err := b.decide(ctx, 40, arms, func() error { return b.delayClaims(l.name) }); err != nil {
 			return err
-		}
-		for _, unit := range []string{"p50, µs", "p99, µs"} {
-			if err := b.ratio(l.name, unit, armGateway, armLoop, atMost(1.15)); err != nil {
-				return err
-			}
-			if err := b.ratio(l.name, unit, armGateway, armNormal, reported()); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+func (b *bench) delayClaims(what string) error {
+	var errs []error
+	for _, unit := range []string{"p50, µs", "p99, µs"} {
+		errs = append(errs, b.ratio(what, unit, armGateway, armLoop, atMost(1.15)), b.ratio(what, unit, armGateway, armNormal, reported()))
+	}
+	return errors.Join(errs...)
 }

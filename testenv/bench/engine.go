@@ -245,16 +245,12 @@ func (b *bench) rulesSize(ctx context.Context, e *bed, n int) (err error) {
 		l := load{fmt.Sprintf("%s rules, %d bytes of payload", number(float64(n)), payload), float64(max(n, 1)), engineFrames(payload)}
 		var arms []arm
 		for _, kind := range []string{armEcho, armEmbedded, armSuricata} {
-			g := all[kind]
-			arms = append(arms, arm{kind, func(ctx context.Context) error {
-				name := fmt.Sprintf("%s, %d bytes", kind, payload)
-				return b.cost(ctx, g.pid, &way{up: g.in, trunk: g.out}, l, name, pick(b, 200*time.Millisecond, 20*time.Millisecond))
+			g, name := all[kind], fmt.Sprintf("%s, %d bytes", kind, payload)
+			arms = append(arms, arm{name, func(ctx context.Context) error {
+				return b.cost(ctx, g.pid, &way{up: g.in, trunk: g.out}, l, name, pick(b, slice, 20*time.Millisecond))
 			}})
 		}
-		if err := interleave(ctx, b.rounds(12), arms); err != nil {
-			return err
-		}
-		if err := b.engineClaims(l.name, payload, n); err != nil {
+		if err := b.decide(ctx, 48, arms, func() error { return b.engineClaims(l.name, payload, n) }); err != nil {
 			return err
 		}
 	}

@@ -35,18 +35,16 @@ type ways struct {
 	ctl  *gateway
 }
 
-// wayArms are the arms with the prefix of their ports and, but for the first
-// and the last, their flows.
-func wayArms() []struct {
+// wayArm is an arm with the prefix of its ports and its flows; nil for a
+// gateway.
+type wayArm struct {
 	name, prefix string
 	loop         bool
 	flows        []string
-} {
-	return []struct {
-		name, prefix string
-		loop         bool
-		flows        []string
-	}{
+}
+
+func wayArms() []wayArm {
+	return []wayArm{
 		{armNormal, "n", false, []string{"actions=NORMAL"}},
 		{armDirect, "d", false, []string{"in_port=1,actions=2", "in_port=2,actions=1"}},
 		{armLoop, "m", true, []string{"in_port=1,actions=3", "in_port=4,actions=2", "in_port=2,actions=4", "in_port=3,actions=1"}},
@@ -89,7 +87,7 @@ func (w *ways) build(ctx context.Context) error {
 		if a.flows != nil {
 			err = b.flows(made.bridge, a.flows...)
 		} else {
-			w.ctl, err = b.gateway(ctx, yaml(a.prefix, fmt.Sprintf("  - {port: %s-in, vlans: [0]}", a.prefix), ""))
+			w.ctl, err = b.gateway(ctx, carrierYAML(a.prefix, "uniform", fmt.Sprintf("  - {port: %s-in, vlans: [0]}", a.prefix)))
 		}
 		if err != nil {
 			return err
@@ -184,7 +182,7 @@ func runForwarding(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer w.close()
-	d := pick(b, 200*time.Millisecond, 20*time.Millisecond)
+	d := pick(b, slice, 20*time.Millisecond)
 	for _, l := range pick(b, loads(), loads()[:1]) {
 		var arms []arm
 		for _, a := range wayArms() {
@@ -192,11 +190,8 @@ func runForwarding(ctx context.Context, b *bench) error {
 				return b.cost(ctx, w.beds[a.name].SwitchPID(), w.arms[a.name], l, a.name, d)
 			}})
 		}
-		if err := interleave(ctx, b.rounds(12), arms); err != nil {
+		if err := b.decide(ctx, 48, arms, func() error { return b.forwardClaims(l.name) }); err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
-		}
-		if err := b.forwardClaims(l.name); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -187,7 +187,7 @@ func steps() []struct{ unit, state string } {
 
 func (in *installer) turns(ctx context.Context, what string) error {
 	x := float64(in.flows)
-	return interleave(ctx, in.rounds(4), []arm{
+	return interleave(ctx, in.rounds(6), []arm{
 		{armOFController, func(ctx context.Context) error {
 			for _, s := range steps() {
 				before := flowMods(in.ctl.Logs())

@@ -15,6 +15,15 @@ import (
 
 const perIngress = "datapath flows per (ingress, VLAN)"
 
+// unitRevalidators is what of the switch's CPU goes into looking after the
+// datapath flows: ovs-vswitchd goes through all of them twice a second, in
+// threads of this name (ovs-vswitchd.conf.db(5), max-revalidator).
+const (
+	unitRevalidators = "% of the CPU in revalidators"
+	revalidators     = "revalidator"
+	revalidation     = 500 * time.Millisecond
+)
+
 // guests is the number of guests that the hosts talk to.
 const guests = 20
 
@@ -56,9 +65,12 @@ func runHosts(ctx context.Context, b *bench) error {
 	}
 	for _, n := range pick(b, []int{100, 1000, 10_000, 100_000}, []int{50}) {
 		what := number(float64(n)) + " hosts"
-		arms := []arm{{armGateway, func(ctx context.Context) error { return b.talk(ctx, w, armGateway, what, n) }}}
+		run := func(name string) arm {
+			return arm{name, func(ctx context.Context) error { return b.talk(ctx, w, name, what, n) }}
+		}
+		arms := []arm{run(armGateway)}
 		if n <= 10_000 {
-			arms = append(arms, arm{armNormal, func(ctx context.Context) error { return b.talk(ctx, w, armNormal, what, n) }})
+			arms = append(arms, run(armNormal))
 		}
 		if err := interleave(ctx, b.rounds(3), arms); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
@@ -143,7 +155,8 @@ func vlans() subject {
 	return subject{
 		name: "vlans", title: "Cost by VLANs", limit: 5 * time.Minute,
 		method: "One trunk port that carries 1, 10, 100, 1,000 or 4,000 VLANs. Once with all frames in one of them, once with the frames in all of them in turn, " +
-			"beside a switch with NORMAL that gets the same frames; every number has a switch of its own: with more VLANs in use the datapath has more flows to look through, whatever the controller.",
+			"beside a switch with NORMAL that gets the same frames, and, for all in use, beside minimal flows that tell the VLANs apart; every number has a switch of its own: with more VLANs in use the datapath has more flows to look through, whatever the controller. " +
+			"ovs-vswitchd goes through all datapath flows twice a second, in threads of their own, the revalidators: their part of the CPU is shown.",
 		plots: []plotSpec{
 			{title: "Cost of a frame by VLANs", unit: "µs CPU per frame", x: "VLANs", logX: true},
 			{title: "Datapath flows by VLANs in use", unit: "datapath flows", x: "VLANs", logX: true, logY: true},
@@ -188,17 +201,24 @@ type vlanSwitch struct {
 	inputs int // ports in use
 }
 
-// newVLANSwitch makes one with n VLANs; none is NORMAL.
-func newVLANSwitch(ctx context.Context, n int) (s *vlanSwitch, err error) {
+// newVLANSwitch makes one that carries n VLANs in the manner of an arm.
+func newVLANSwitch(ctx context.Context, name string, n int) (s *vlanSwitch, err error) {
 	s = &vlanSwitch{inputs: 4}
 	if s.bed, err = newBed(ctx); err != nil {
 		return nil, err
 	}
-	if n == 0 {
+	if name == armNormal {
 		s.inputs = 2 // no loop
-		s.way, err = s.bed.way("n")
-	} else if s.way, err = s.looped("v"); err == nil {
-		_, err = s.gateway(ctx, yaml("v", fmt.Sprintf("  - {port: v-in, vlans: [%s]}", upTo(n)), ""))
+		s.way, err = s.bed.way("v")
+	} else {
+		s.way, err = s.looped("v")
+	}
+	switch {
+	case err != nil:
+	case name == armOFController:
+		_, err = s.gateway(ctx, carrierYAML("v", "uniform", fmt.Sprintf("  - {port: v-in, vlans: [%s]}", upTo(n))))
+	case name == armEachVLAN:
+		err = s.flows("v-br", eachVLAN(n)...)
 	}
 	if err != nil {
 		s.close()
@@ -207,24 +227,42 @@ func newVLANSwitch(ctx context.Context, n int) (s *vlanSwitch, err error) {
 	return s, nil
 }
 
+// armEachVLAN has minimal flows that tell VLANs apart, and so as many datapath
+// flows as a gateway needs.
+const armEachVLAN = "minimal flows for each VLAN, veth loop"
+
+func eachVLAN(n int) (flows []string) {
+	for v := 1; v <= n; v++ {
+		for in, out := range map[int]int{1: 3, 4: 2, 2: 4, 3: 1} {
+			flows = append(flows, fmt.Sprintf("in_port=%d,dl_vlan=%d,actions=%d", in, v, out))
+		}
+	}
+	return flows
+}
+
 // runVLANs has a switch for each number of VLANs, so that the numbers themselves
 // are compared in turns.
 func runVLANs(ctx context.Context, b *bench) error {
-	normal, err := newVLANSwitch(ctx, 0)
+	normal, err := newVLANSwitch(ctx, armNormal, 0)
 	if err != nil {
 		return err
 	}
 	defer normal.close()
 	var arms []arm
 	counts := pick(b, []int{1, 10, 100, 1000, 4000}, []int{1})
-	d := pick(b, 300*time.Millisecond, 30*time.Millisecond)
+	d := pick(b, revalidation, 30*time.Millisecond) // one in each round
 	for _, n := range counts {
 		c := newVLANCount(n)
-		ours, err := newVLANSwitch(ctx, n)
+		ours, err := newVLANSwitch(ctx, armOFController, n)
 		if err != nil {
 			return err
 		}
 		defer ours.close()
+		minimal, err := newVLANSwitch(ctx, armEachVLAN, n)
+		if err != nil {
+			return err
+		}
+		defer minimal.close()
 		for _, t := range []struct {
 			on     *vlanSwitch
 			frames [][]byte
@@ -233,34 +271,70 @@ func runVLANs(ctx context.Context, b *bench) error {
 			{ours, c.each[:1], armOFController + oneInUse},
 			{normal, c.each[:1], armNormal + oneInUse},
 			{ours, c.each, armOFController + allInUse},
+			{minimal, c.each, armEachVLAN + allInUse},
 			{normal, c.each, armNormal + allInUse},
 		} {
-			arms = append(arms, arm{t.name + ", " + c.what, func(ctx context.Context) error {
+			arms = append(arms, arm{t.name, func(ctx context.Context) error {
 				return b.vlanCost(ctx, t.on, load{c.what, float64(n), t.frames}, t.name, d)
 			}})
 		}
 	}
-	if err := interleave(ctx, b.rounds(5), arms); err != nil {
-		return err
+	return b.decide(ctx, 8, arms, func() error { return b.vlanClaims(counts) })
+}
+
+// both sends each frame once, and its answer.
+func (s *vlanSwitch) both(ctx context.Context, frames [][]byte) error {
+	var answers [][]byte
+	for _, f := range frames {
+		answers = append(answers, answer(f))
 	}
-	return b.vlanClaims(counts)
+	return exchange(ctx, s.way, frames, answers)
+}
+
+// makeRoom has the switch keep the datapath flows that the frames need. It begins
+// with room for 10,000, beyond which it adds none, so that each frame without one
+// takes the slow path; it makes room for 1,000 more each time that it has gone
+// through its flows quickly enough (Open vSwitch, ofproto-dpif-upcall.c,
+// udpif_revalidator).
+func (s *vlanSwitch) makeRoom(ctx context.Context, frames [][]byte) error {
+	for {
+		text, err := s.Appctl("upcall/show")
+		if err != nil {
+			return err
+		}
+		var room int
+		_, rest, _ := strings.Cut(text, "(limit ")
+		if _, err := fmt.Sscan(strings.ReplaceAll(rest, ")", " "), &room); err != nil {
+			return fmt.Errorf("upcall/show has no limit: %w: %s", err, text)
+		}
+		if room >= s.inputs*len(frames) {
+			return nil
+		}
+		if err := s.both(ctx, frames); err != nil {
+			return err
+		}
+		if err := pass(ctx, revalidation/5); err != nil {
+			return err
+		}
+	}
 }
 
 // vlanCost measures with warm datapath flows: every frame has gone through once.
 func (b *bench) vlanCost(ctx context.Context, e *vlanSwitch, l load, name string, d time.Duration) error {
+	if err := e.makeRoom(ctx, l.frames); err != nil {
+		return err
+	}
 	if err := e.purge(); err != nil {
 		return err
 	}
-	var answers [][]byte
-	for _, f := range l.frames {
-		answers = append(answers, answer(f))
-	}
-	if err := exchange(ctx, e.way, l.frames, answers); err != nil {
+	if err := e.both(ctx, l.frames); err != nil {
 		return err
 	}
-	if err := b.cost(ctx, e.SwitchPID(), e.way, l, name, d); err != nil {
+	share, err := shareOf(e.SwitchPID(), revalidators, func() error { return b.cost(ctx, e.SwitchPID(), e.way, l, name, d) })
+	if err != nil {
 		return err
 	}
+	b.add(l.name, l.x, name, unitRevalidators, 100*share)
 	n, err := e.datapathFlows()
 	b.add(l.name, l.x, name, "datapath flows", float64(n))
 	b.add(l.name, l.x, name, perIngress, float64(n)/float64(e.inputs*len(l.frames)))
@@ -280,16 +354,14 @@ func (b *bench) vlanClaims(counts []int) error {
 			}
 			errs = append(errs, b.limit(what, perIngress, armOFController+suffix, atMost(2)))
 		}
+		errs = append(errs, b.ratio(what, unit, armOFController+allInUse, armEachVLAN+allInUse, reported()),
+			b.growth(unit, armEachVLAN+allInUse, what, newVLANCount(counts[0]).what))
 	}
 	return errors.Join(errs...)
 }
 
 // growth claims that an arm costs the same in two cases, within 10 %.
 func (b *bench) growth(unit, name, what, base string) error {
-	x, y := b.find(what, name, unit), b.find(base, name, unit)
-	if x == nil || y == nil || len(x.Samples) != len(y.Samples) {
-		return fmt.Errorf("growth of %s, %s: not measured round by round", name, what)
-	}
 	if what == base {
 		return nil
 	}
@@ -297,9 +369,5 @@ func (b *bench) growth(unit, name, what, base string) error {
 	if strings.HasPrefix(name, armOFController) {
 		c.Bar = atMost(1.1)
 	}
-	for i := range x.Samples {
-		c.Samples = append(c.Samples, round(x.Samples[i]/y.Samples[i]))
-	}
-	b.Claims = append(b.Claims, c)
-	return nil
+	return b.quotient(c, b.find(what, name, unit), b.find(base, name, unit))
 }

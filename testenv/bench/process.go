@@ -16,24 +16,50 @@ import (
 // scheduler/sched-stats). utime and stime of stat have the same in ticks of
 // 10 ms.
 func cpuTime(pid int) (time.Duration, error) {
+	all, _, err := threadTimes(pid, "")
+	return all, err
+}
+
+// threadTimes is cpuTime, and of that what threads have whose names begin so.
+func threadTimes(pid int, name string) (all, part time.Duration, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(tasks) == 0 {
-		return 0, fmt.Errorf("process %d: no threads: %w", pid, os.ErrNotExist)
+		return 0, 0, fmt.Errorf("process %d: no threads: %w", pid, os.ErrNotExist)
 	}
-	var sum time.Duration
 	for _, t := range tasks {
 		text, err := os.ReadFile(t)
-		if err != nil {
+		comm, commErr := os.ReadFile(filepath.Join(filepath.Dir(t), "comm"))
+		if err != nil || commErr != nil {
 			continue // the thread has ended
 		}
 		ran, _, _ := strings.Cut(string(text), " ")
 		ns, err := strconv.ParseInt(ran, 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %w", t, err)
+			return 0, 0, fmt.Errorf("%s: %w", t, err)
 		}
-		sum += time.Duration(ns)
+		all += time.Duration(ns)
+		if strings.HasPrefix(string(comm), name) {
+			part += time.Duration(ns)
+		}
 	}
-	return sum, nil
+	return all, part, nil
+}
+
+// shareOf is the part that threads whose names begin so have of a process's time
+// on the CPU while something runs.
+func shareOf(pid int, name string, run func() error) (float64, error) {
+	all, part, err := threadTimes(pid, name)
+	if err == nil {
+		err = run()
+	}
+	if err != nil {
+		return 0, err
+	}
+	allAfter, partAfter, err := threadTimes(pid, name)
+	if err == nil && allAfter == all {
+		err = fmt.Errorf("process %d did not run", pid)
+	}
+	return float64(partAfter-part) / float64(allAfter-all), err
 }
 
 // rss is the resident memory of a process, MiB.

@@ -17,6 +17,8 @@ type record struct {
 	Taken   taken    `json:"taken"`
 	Values  []*value `json:"values"`
 	Claims  []claim  `json:"claims"`
+
+	added bool // the latest rounds are of some arms only
 }
 
 // value is one quantity of one arm, a sample for each round.
@@ -36,6 +38,7 @@ type claim struct {
 	To      string    `json:"to,omitempty"` // "": the samples are the value itself
 	Samples []float64 `json:"samples"`
 	Bar     bar       `json:"bar"`
+	Looks   int       `json:"looks,omitempty"` // most times that the rounds are looked at, to see whether there are enough; 0 is once
 }
 
 // bar is what is asked of a claim's median.
@@ -68,8 +71,6 @@ func (c claim) title() string {
 	return c.Of + " ÷ " + c.To
 }
 
-func (c claim) met() bool { return c.Bar.met(median(c.Samples)) }
-
 // add appends a sample.
 func (r *record) add(what string, x float64, arm, unit string, sample float64) {
 	v := r.find(what, arm, unit)
@@ -90,14 +91,18 @@ func (r *record) find(what, arm, unit string) *value {
 
 // ratio claims the quotient of two arms, round by round.
 func (r *record) ratio(what, unit, of, to string, b bar) error {
-	x, y := r.find(what, of, unit), r.find(what, to, unit)
-	if x == nil || y == nil || len(x.Samples) != len(y.Samples) {
-		return fmt.Errorf("claim %s, %s, %s to %s: not measured round by round", what, unit, of, to)
-	}
 	c := claim{What: what, Unit: unit, Of: of, To: to, Bar: b}
-	for i := range x.Samples {
+	return r.quotient(c, r.find(what, of, unit), r.find(what, to, unit))
+}
+
+// quotient gives a claim its samples, from the rounds that both arms had.
+func (r *record) quotient(c claim, x, y *value) error {
+	if x == nil || y == nil || len(x.Samples) != len(y.Samples) && !r.added {
+		return fmt.Errorf("claim %s: not measured round by round", c.label())
+	}
+	for i := range min(len(x.Samples), len(y.Samples)) {
 		if y.Samples[i] == 0 {
-			return fmt.Errorf("claim %s, %s, %s to %s: round %d measured nothing", what, unit, of, to, i)
+			return fmt.Errorf("claim %s: round %d measured nothing", c.label(), i+1)
 		}
 		c.Samples = append(c.Samples, round(x.Samples[i]/y.Samples[i]))
 	}

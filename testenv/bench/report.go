@@ -68,17 +68,17 @@ func document(s subject, r *record) string {
 func claimTable(r *record) string {
 	var rows [][]string
 	for _, c := range r.Claims {
-		asked, met := "reported", ""
+		asked, verdict := "reported", ""
 		if c.Bar.Kind != "" {
-			asked, met = c.Bar.String(), "missed"
-			if c.met() {
-				met = "met"
-			}
+			asked, verdict = c.Bar.String(), c.verdict().String()
 		}
-		rows = append(rows, []string{c.What, c.Unit, c.title(), number(median(c.Samples)), span(c.Samples), asked, met})
+		rows = append(rows, []string{c.What, c.Unit, c.title(), number(median(c.Samples)), c.interval().String(), strconv.Itoa(len(c.Samples)), asked, verdict})
 	}
-	return docs.Table([]string{"case", "unit", "claim", "median", "range", "bar", ""}, rows)
+	return docs.Table([]string{"case", "unit", "claim", "median", intervalHead, "rounds", "bar", ""}, rows)
 }
+
+// intervalHead is the head of a column of intervals.
+var intervalHead = fmt.Sprintf("%g %% interval", 100*(1-doubt))
 
 func valueTable(r *record) string {
 	var rows [][]string
@@ -126,7 +126,7 @@ func summary(r *record) string {
 	for _, c := range r.Claims {
 		verdict := ""
 		if c.Bar.Kind != "" {
-			verdict = fmt.Sprintf(" (%s: met %t)", c.Bar, c.met())
+			verdict = fmt.Sprintf(" (%s: %s)", c.Bar, c.verdict())
 		}
 		fmt.Fprintf(&b, "   %s = %s%s\n", c.label(), c.figure(), verdict)
 	}

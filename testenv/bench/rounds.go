@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // arm is one of the things compared.
@@ -31,4 +32,47 @@ func interleave(ctx context.Context, rounds int, arms []arm) error {
 		}
 	}
 	return nil
+}
+
+// looks is how often decide looks at its claims, at most.
+const looks = 3
+
+// decide runs arms so many rounds at a time until no claim is too close to its
+// bar to tell, or for the last look. claims makes the claims anew after each
+// look. Rounds are added for those arms alone that an open claim names, so that
+// they are together in all of them. The rounds of one look have to be enough
+// for an interval: see medianInterval.
+func (b *bench) decide(ctx context.Context, rounds int, arms []arm, claims func() error) error {
+	most, from := looks, len(b.Claims)
+	if b.quick || b.most > 0 {
+		most = 1
+	}
+	defer func() { b.added = false }()
+	for look := 1; ; look++ {
+		if err := interleave(ctx, b.rounds(rounds), arms); err != nil {
+			return err
+		}
+		b.Claims = b.Claims[:from]
+		if err := claims(); err != nil {
+			return err
+		}
+		var open []claim
+		for i := range b.Claims[from:] {
+			c := &b.Claims[from+i]
+			c.Looks = most
+			if c.verdict() == tooNear {
+				open = append(open, *c)
+			}
+		}
+		if len(open) == 0 || look == most {
+			return nil
+		}
+		arms = slices.DeleteFunc(slices.Clone(arms), func(a arm) bool {
+			return !slices.ContainsFunc(open, func(c claim) bool { return c.Of == a.name || c.To == a.name })
+		})
+		if len(arms) == 0 {
+			return fmt.Errorf("no arm is called as the claim %s says", open[0].label())
+		}
+		b.added = true
+	}
 }

@@ -85,7 +85,7 @@ func runStart(ctx context.Context, b *bench) error {
 
 // starts times a few starts from nothing.
 func (b *bench) starts(ctx context.Context, e *bed, text, what string, x float64, name string) error {
-	err := interleave(ctx, b.rounds(4), []arm{{name, func(ctx context.Context) error {
+	err := interleave(ctx, b.rounds(6), []arm{{name, func(ctx context.Context) error {
 		if err := e.empty("g-br"); err != nil {
 			return err
 		}

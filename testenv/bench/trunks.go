@@ -41,7 +41,7 @@ func newTrunkSwitch(ctx context.Context, n int, name string) (s *vlanSwitch, err
 	switch {
 	case err != nil:
 	case name == armOFController:
-		_, err = s.gateway(ctx, yaml("v", fmt.Sprintf("  - {port: v-in, vlans: [%d]}\n", trunkVLAN)+manyTrunks(n-1), ""))
+		_, err = s.gateway(ctx, carrierYAML("v", "uniform", fmt.Sprintf("  - {port: v-in, vlans: [%d]}\n", trunkVLAN)+manyTrunks(n-1)))
 	case name == armTagged:
 		err = s.flows("v-br", taggedFlows...)
 	}
@@ -67,12 +67,13 @@ func runTrunks(ctx context.Context, b *bench) error {
 				return err
 			}
 			defer s.close()
-			arms = append(arms, arm{name + ", " + l.name, func(ctx context.Context) error { return b.vlanCost(ctx, s, l, name, d) }})
+			arms = append(arms, arm{name, func(ctx context.Context) error { return b.vlanCost(ctx, s, l, name, d) }})
 		}
 	}
-	if err := interleave(ctx, b.rounds(5), arms); err != nil {
-		return err
-	}
+	return b.decide(ctx, 8, arms, func() error { return b.trunkClaims(counts) })
+}
+
+func (b *bench) trunkClaims(counts []int) error {
 	const unit = "µs CPU per frame"
 	var errs []error
 	for _, n := range counts {

@@ -12,16 +12,19 @@ func reasons() map[quantity]string {
 	const carried = "with no rule at all, where both only carry frames, as much is missing as with 1,000: it is the frame's way through the program more than the search. " +
 		"With 10,000 rules the search takes its part; Suricata's matcher (Hyperscan) looks at many bytes with one instruction, ours at four"
 	return map[quantity]string{
-		{"forward", "frames/s"}:         cores,
-		{"tcp", "Mbit/s"}:               cores,
+		{"forward", "frames/s"}: cores,
+		{"tcp", "Mbit/s"}: "the hosts send faster than the switch takes, whatever its flows: a port's receive queue holds 92 full frames, and what is beyond is lost and sent again, with NORMAL too. " +
+			"When that happens is chance; " + cores,
 		{"delay", "p99, µs"}:            cores,
 		{"offload", "frames/s"}:         cores,
-		{"offload", "µs CPU per frame"}: "the gateway's switch has the engine's port, too, and the userspace datapath asks each port for frames: beside NORMAL with as many ports most of it is gone",
+		{"offload", "µs CPU per frame"}: "the gateway's switch has the engine's port, too, and the userspace datapath asks each port for frames: NORMAL itself costs as much more with an idle port more",
 		{"delay", "p50, µs"}:            "a frame passes through three programs that sleep, and how long they take to wake up differs more from run to run than the flows do: see the range",
-		{"vlans", "µs CPU per frame"}: "configured VLANs cost nothing: with one in use the cost is flat. Each VLAN in use has its datapath flows, two passes of them; " +
-			"NORMAL's cost grows by the same cause with half as many",
-		{"forward", "µs CPU per frame"}: "minimal flows that put a tag on and take it off, as every gateway has to, cost up to 1.05 of those that do not; what is left is less than runs differ by",
-		{"trunks", "µs CPU per frame"}:  "the userspace datapath asks each of its ports for frames in turn, idle ones too; minimal flows, which know nothing of the other ports, cost as much more",
+		{"vlans", "µs CPU per frame"}: "configured VLANs cost nothing: with one in use the cost is flat. Each VLAN in use has four datapath flows, two passes in two directions. " +
+			"ovs-vswitchd goes through all of them twice a second, which is the revalidators' part of the CPU, and a frame's two have left the processor's caches when the next comes. " +
+			"Minimal flows that tell VLANs apart need as many and grow alike, NORMAL needs half as many. Neither the exact match cache nor the number of masks has a part in it: [how that was found](#micro-benchmarks)",
+		{"forward", "µs CPU per frame"}: "minimal flows that put a tag on and take it off, as every gateway has to, cost up to 1.05 of those that do not, and beside them next to nothing is left. " +
+			"Flows that match on the port alone are found without a hash of the frame (the simple match of Open vSwitch); with a tag to look at they are not",
+		{"trunks", "µs CPU per frame"}: "the userspace datapath asks each of its ports for frames in turn, idle ones too; minimal flows, which know nothing of the other ports, cost as much more",
 		{"install", "s, change one"}: "what ofcontroller has to do is 4 ms (`BenchmarkChange/100000macs`), beside 9 ms for reading the YAML. " +
 			"The rest is waiting for ovs-vswitchd: an audit gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
 		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",
