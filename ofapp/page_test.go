@@ -120,9 +120,9 @@ func shot(name string, width, height int64, dark bool) step {
 	})
 }
 
-// TestPage clicks through the status page in a real browser while frames pass.
+// TestPage clicks through the status page in a real browser while frames pass. It
+// is not parallel: the browser keeps the whole machine busy.
 func TestPage(t *testing.T) {
-	t.Parallel()
 	b := newBed(t, 1, "metrics: \""+metricsAddress+"\"\nuplinks: [{port: up0}]\n"+
 		"trunks: [{port: trunk0, vlans: [0, 20]}, {port: trunk1, vlans: [30]}, {port: \"<b>x<b>\", vlans: [40]}]\n")
 	b.ips.SetVerdict(func(f []byte) []testenv.Out {
