@@ -33,9 +33,9 @@ const (
 	// batchLen is the most frames handed out at once: enough to share the cost
 	// of a system call, few enough to give slots back early.
 	batchLen = 64
-	// ranLen is the most batches handed out without a wait before others have
-	// their turn, about a millisecond in all.
-	ranLen = 16
+	// ranLen is how many slots are handed out without a wait before others have
+	// their turn, some milliseconds.
+	ranLen = 1024
 )
 
 // ring is the mapped receive ring, slots of equal length in use order.
@@ -45,7 +45,7 @@ type ring struct {
 	count  int
 	next   int      // the slot that the kernel fills next for us
 	frames [][]byte // the batch that is out
-	ran    int      // batches since ReadBatch last waited or gave way
+	ran    int      // slots handed out since ReadBatch last waited or gave way
 }
 
 // make sets the ring up in the kernel and maps it. It names the step that
@@ -201,7 +201,7 @@ func (s *Socket) giveWay() {
 		s.ring.ran = 0
 		return
 	}
-	if s.ring.ran++; s.ring.ran == ranLen {
+	if s.ring.ran >= ranLen {
 		s.ring.ran = 0
 		runtime.Gosched()
 	}
@@ -226,6 +226,7 @@ func pending(fd uintptr) error {
 // whether there was a frame among them.
 func (s *Socket) handOut(fn func(frames [][]byte)) bool {
 	used := s.ring.take(s)
+	s.ring.ran += used
 	defer s.ring.release(used)
 	if len(s.ring.frames) == 0 {
 		return false
