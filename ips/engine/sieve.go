@@ -24,11 +24,14 @@ type sieve struct {
 	grains []grain
 }
 
-// grain is a piece of a pattern.
+// grain is a piece of a pattern, and four bytes more of it, as far away as there are: most texts that have the one don't
+// have the other, and the pattern itself need not be looked at.
 type grain struct {
 	piece, mask uint32 // mask is of the bytes that count: the last may be any where the pattern is a byte short
+	more        uint32 // with the bits of caseBits; 0 in a pattern of less than four bytes
 	pattern     int32
-	at          int32 // in the pattern
+	at          int16 // in the pattern, which is no longer than a rule, 8,192 bytes
+	far         int16 // of the four bytes, behind the piece or before it
 }
 
 // sieveKind is how patterns of some length are looked for.
@@ -72,17 +75,32 @@ func newSieve(k sieveKind, patterns [][]byte, list []int32) sieve {
 		p := patterns[n]
 		from := s.rarest(p, max(len(p)-k.bytes-k.stride+2, 1), shared)
 		for at := from; at < from+k.stride; at++ {
-			g := grain{mask: math.MaxUint32, pattern: n, at: int32(at)}
-			if at+k.bytes > len(p) {
-				g.mask = short
-			}
-			g.piece = s.piece(p, at) & g.mask
-			grains = append(grains, g)
+			grains = append(grains, s.grain(n, p, at, k.bytes))
 		}
 	}
 	s.fill(grains)
 	return s
 }
+
+// grain is the one of pattern number n at a place.
+func (s *sieve) grain(n int32, p []byte, at, bytes int) grain {
+	g := grain{mask: math.MaxUint32, pattern: n, at: int16(at)}
+	if at+bytes > len(p) {
+		g.mask = short
+	}
+	g.piece = s.piece(p, at) & g.mask
+	if last := len(p) - 4; last >= 0 {
+		from := 0
+		if last-at > at {
+			from = last
+		}
+		g.more, g.far = four(p[from:]), int16(from-at)
+	}
+	return g
+}
+
+// four are the first four bytes of p.
+func four(p []byte) uint32 { return binary.LittleEndian.Uint32(p) | caseBits&math.MaxUint32 }
 
 // short is the mask of a piece without its last byte.
 const short = math.MaxUint32 >> 8
@@ -93,11 +111,11 @@ const caseBits = 0x2020202020202020
 // piece is the one at a place of a pattern or a text, with zeros behind its end.
 func (s *sieve) piece(p []byte, at int) uint32 {
 	if at+4 <= len(p) {
-		return (binary.LittleEndian.Uint32(p[at:]) | caseBits&math.MaxUint32) << s.left
+		return four(p[at:]) << s.left
 	}
 	var b [4]byte
 	copy(b[:], p[at:])
-	return (binary.LittleEndian.Uint32(b[:]) | caseBits&math.MaxUint32) << s.left
+	return four(b[:]) << s.left
 }
 
 // rarest is the first of places places whose pieces, but for the last byte, the fewest patterns share, so that a common
@@ -215,7 +233,7 @@ func (s *sieve) next(raw []byte, at int) int {
 	}
 	table, left, words, stride := s.bits, s.left, s.words, s.stride
 	for ; at+4 <= len(raw); at += stride {
-		h := spread((binary.LittleEndian.Uint32(raw[at:]) | caseBits&math.MaxUint32) << left)
+		h := spread(four(raw[at:]) << left)
 		if table[h>>(24-wordBits)&words]>>bit(h)&1 != 0 {
 			return at
 		}
@@ -250,7 +268,7 @@ func (s *sieve) compare(text *folded, at int, patterns [][]byte, seen []uint64, 
 	piece := s.piece(text.raw, at)
 	b := s.bucket(spread(piece))
 	for _, g := range s.grains[s.first[b]:s.first[b+1]] {
-		if g.piece != piece&g.mask || seen[g.pattern>>6]>>(g.pattern&63)&1 != 0 {
+		if g.piece != piece&g.mask || !g.further(text.raw, at) || seen[g.pattern>>6]>>(g.pattern&63)&1 != 0 {
 			continue
 		}
 		p, from := patterns[g.pattern], at-int(g.at)
@@ -260,6 +278,12 @@ func (s *sieve) compare(text *folded, at int, patterns [][]byte, seen []uint64, 
 		}
 	}
 	return found
+}
+
+// further tells whether a text with the piece at a place has the four bytes, too.
+func (g *grain) further(text []byte, at int) bool {
+	from := at + int(g.far)
+	return g.more == 0 || from >= 0 && from+4 <= len(text) && four(text[from:]) == g.more
 }
 
 // near tells whether a text may begin with a pattern, by the first bytes: most that have a piece in common don't, and the
