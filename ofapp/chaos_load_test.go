@@ -92,7 +92,19 @@ func (b *bed) learningStorm(t *testing.T) {
 	}
 	b.forgetLearned(t)
 	b.env.AppctlT(t, "revalidator/purge") // the datapath's flows of the storm, which keep the switch busy for seconds
+	b.probesJudged(t)
 	b.waitState(t, "up")
+}
+
+// probesJudged waits until there is a verdict on every probe that was sent before: those that a storm has lost may take the
+// attachment down when their time is over, which must not look like the doing of the fault behind it.
+func (b *bed) probesJudged(t *testing.T) {
+	t.Helper()
+	before := b.probes()["sent"]
+	eventually(t, settle, "the probes of the storm are judged", func() bool {
+		now := b.probes()
+		return now["returned"]+now["lost"] >= before
+	})
 }
 
 // removalStorm has others add flows that the controller hears of when they go,

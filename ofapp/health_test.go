@@ -308,3 +308,23 @@ func TestSilenceOfOne(t *testing.T) {
 	})
 	s.waitStates(t, "up", "degraded")
 }
+
+// only is the one attachment of the status.
+func (b *bed) only() map[string]any {
+	list, _ := b.ctl.Status()["attachments"].([]any)
+	if len(list) != 1 {
+		return nil
+	}
+	at, _ := list[0].(map[string]any)
+	return at
+}
+
+// probes is the attachment's counters of probes.
+func (b *bed) probes() map[string]float64 {
+	out := map[string]float64{}
+	counts, _ := b.only()["probes"].(map[string]any)
+	for k, v := range counts {
+		out[k], _ = v.(float64)
+	}
+	return out
+}
