@@ -17,7 +17,7 @@ func reasons() map[quantity]string {
 		{"tcp", "Mbit/s"}: "the hosts send faster than the switch takes, whatever its flows: a port's receive queue holds 92 full frames, and what is beyond is lost and sent again, with NORMAL too. " +
 			"When that happens is chance; " + cores,
 		{"delay", "p99, µs"}:            cores,
-		{"offload", "frames/s"}:         cores,
+		{"offload", "frames/s"}:         "what the CPU per frame says, and " + cores,
 		{"offload", "µs CPU per frame"}: "the gateway's switch has the engine's port, too, and the userspace datapath asks each port for frames: NORMAL itself costs as much more with an idle port more",
 		{"delay", "p50, µs"}:            "a frame passes through three programs that sleep, and how long they take to wake up differs more from run to run than the flows do: see the range",
 		{"vlans", "µs CPU per frame"}: "configured VLANs cost nothing: with one in use the cost is flat. Each VLAN in use has four datapath flows, two passes in two directions. " +
