@@ -199,6 +199,7 @@ func TestMetrics(t *testing.T) {
 			_, text := b.get(t, "/metrics")
 			return value(families(t, text)["ofcontroller_attachment_up"], "attachment=standin") == 0
 		})
+		b.ctl.WaitConverged(t, converge) // the switch is told after the metrics
 		if code, text := b.get(t, "/readyz"); code != http.StatusOK {
 			t.Errorf("readyz, with a verdict: %d %s", code, text)
 		}
