@@ -52,13 +52,15 @@ type Resubmit struct {
 }
 
 // Learn makes the switch add a flow to Table or renew it (ovs-actions(7),
-// learn). Every learned flow matches the VLAN register and one address.
+// learn).
 type Learn struct {
 	Table       Table
 	Priority    uint16
 	IdleTimeout uint16 // seconds
+	HardTimeout uint16 // seconds
 	Cookie      Cookie
 	Limit       uint32 // flows with this cookie in Table at once; 0 none
+	Result      Range  // the bit that tells: 1 the flow is there, 0 the limit forbids it; the zero Range is none
 	FlowRemoved bool   // the switch tells when the flow goes
 	Specs       []Spec
 }
@@ -137,6 +139,9 @@ func (a Learn) String() string {
 	if a.IdleTimeout != 0 {
 		s = append(s, fmt.Sprintf("idle_timeout=%d", a.IdleTimeout))
 	}
+	if a.HardTimeout != 0 {
+		s = append(s, fmt.Sprintf("hard_timeout=%d", a.HardTimeout))
+	}
 	s = append(s, fmt.Sprintf("priority=%d", a.Priority))
 	if a.FlowRemoved {
 		s = append(s, "send_flow_rem")
@@ -144,6 +149,9 @@ func (a Learn) String() string {
 	s = append(s, fmt.Sprintf("cookie=%#x", uint64(a.Cookie)))
 	if a.Limit != 0 {
 		s = append(s, fmt.Sprintf("limit=%d", a.Limit))
+	}
+	if a.Result != (Range{}) {
+		s = append(s, "result_dst="+a.Result.String())
 	}
 	for _, p := range a.Specs {
 		s = append(s, p.String())

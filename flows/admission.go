@@ -105,7 +105,7 @@ func (b *builder) admitVLAN(port uint32, v vlan, native, remember bool) {
 			f.Actions = append(f.Actions, Load{1, regTagged()})
 		}
 		if remember {
-			f.Actions = append(f.Actions, Resubmit{Table: TableIngress})
+			f.Actions = append(f.Actions, Resubmit{Table: TableFull})
 		}
 		if b.guards(v.id) {
 			f.Actions = append(f.Actions, b.guarded()...)
@@ -186,15 +186,14 @@ func (b *builder) learnIngress() {
 		b.add(Flow{
 			Table: TableIngress, Priority: 100, Cookie: NewCookie(CatIngress, t.OFPort),
 			Match: Match{InPort: t.OFPort, EthSrc: unicast()},
-			Actions: []Action{Learn{
+			Actions: b.limited(Learn{
 				Table: TableSources, Priority: 100, IdleTimeout: b.MACAging, Cookie: NewCookie(CatSeen, t.OFPort),
-				Limit: b.MACLimitPerPort,
 				Specs: []Spec{
 					{Src: regVLAN(), Dst: regVLAN()},
 					{Src: ethSrcAll(), Dst: ethSrcAll()},
 					{Load: true, Constant: true, Imm: uint64(t.OFPort), Dst: regIngress()},
 				},
-			}},
+			}),
 		})
 	}
 }

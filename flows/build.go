@@ -45,6 +45,7 @@ func Parts(g Gateway) []Part {
 		b.classify()
 		b.admit()
 		b.vlanAdmission()
+		b.limits()
 		b.gate()
 		b.steer()
 		b.slot()

@@ -50,6 +50,8 @@ const (
 	CatLease                         // of a lease: forwards while the token counts
 	CatHold                          // of a lease that is handed over: to the controller
 	CatHorizon                       // a port is left out when the frame came from it
+	CatLimit                         // the limit of learned addresses of a port
+	CatFull                          // learned: a port at its limit
 )
 
 // CategoryInfo names a category for dumps and documentation.
@@ -92,6 +94,8 @@ func Categories() []CategoryInfo {
 		{CatLease, "lease", "of a failover group: this gateway forwards while the token counts", "the token"},
 		{CatHold, "hold", "of a failover group that is handed over: frames go to the controller meanwhile", "the group: its lowest VLAN"},
 		{CatHorizon, "horizon", "a port is left out when the frame came from it", "OpenFlow port"},
+		{CatLimit, "limit", "whether a port is at its limit of learned addresses", "OpenFlow port; 0 all ports"},
+		{CatFull, "full", "learned: a port is at its limit", "0"},
 	}
 }
 
@@ -190,6 +194,10 @@ func (c Cookie) Object() uint32 { return uint32(c) }
 func (c Cookie) Learned() bool {
 	return c.Ours() && (c.Category() == CatLearned || c.Category() == CatSeen)
 }
+
+// Full tells whether the flow is one by which the switch notes that a port is at
+// its limit: state, too, that lives for a second.
+func (c Cookie) Full() bool { return c.Ours() && c.Category() == CatFull }
 
 // Offloaded tells whether the flow carries out an engine's verdict on one
 // connection: state, too, that a restart takes over.

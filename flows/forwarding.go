@@ -103,7 +103,7 @@ func (b *builder) group(o Origin, v vlan) {
 		Actions: []Action{Load{1, regGroup()}}, Goto: TableOutput,
 	}
 	if o == OriginTrunk {
-		f.Actions = append([]Action{Resubmit{Table: TableLearn}}, f.Actions...)
+		f.Actions = append([]Action{Resubmit{Table: TableFull}}, f.Actions...)
 	}
 	b.add(f)
 }
@@ -144,10 +144,10 @@ func (b *builder) fromTrunk(t Table, v vlan) {
 	case !v.several():
 		b.add(up)
 	case !b.EastWest:
-		up.Actions = append([]Action{Resubmit{Table: TableLearn}}, up.Actions...)
+		up.Actions = append([]Action{Resubmit{Table: TableFull}}, up.Actions...)
 		b.add(up)
 	default:
-		b.lookup(t, OriginTrunk, v, Resubmit{Table: TableLearn})
+		b.lookup(t, OriginTrunk, v, Resubmit{Table: TableFull})
 		b.add(b.unlearned(up))
 	}
 }
@@ -173,7 +173,7 @@ func (b *builder) host() {
 	v := b.vlan(b.Local.VLAN)
 	groupFlow := Flow{
 		Table: TableHost, Priority: 300, Cookie: NewCookie(CatHost, 0), Match: Match{EthDst: multicast()},
-		Actions: []Action{Resubmit{Table: TableLearn}, Load{1, regGroup()}}, Goto: TableOutput,
+		Actions: []Action{Resubmit{Table: TableFull}, Load{1, regGroup()}}, Goto: TableOutput,
 	}
 	b.add(groupFlow)
 	if v.several() && b.EastWest {
@@ -200,7 +200,7 @@ func (b *builder) host() {
 	}
 	b.add(Flow{
 		Table: TableHost, Priority: 100, Cookie: NewCookie(CatHost, 0),
-		Actions: []Action{Resubmit{Table: TableLearn}, Load{localPort16, regEgress()}}, Goto: TableOutput,
+		Actions: []Action{Resubmit{Table: TableFull}, Load{localPort16, regEgress()}}, Goto: TableOutput,
 	})
 }
 

@@ -23,7 +23,7 @@ type learningBed struct {
 
 const ipsPort = 21
 
-func newLearningBed(t *testing.T, eastWest bool) *learningBed {
+func newLearningBed(t *testing.T, eastWest bool, limit uint32) *learningBed {
 	t.Helper()
 	env := testenv.New(t, testenv.WithBridge(bridge))
 	b := &learningBed{
@@ -59,6 +59,7 @@ func newLearningBed(t *testing.T, eastWest bool) *learningBed {
 		Attachments: []model.Attachment{{Legs: all, Up: true}},
 		EastWest:    eastWest,
 	})
+	g.MACLimitPerPort = limit
 	if err := b.install(flows.Groups(g), flows.Build(g)); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestLearning(t *testing.T) {
 	elsewhere := model.MAC{2, 0, 0, 0, 9, 9}
 	broadcast := groupPool[0]
 	for _, eastWest := range []bool{false, true} {
-		b := newLearningBed(t, eastWest)
+		b := newLearningBed(t, eastWest, 100)
 		for i, row := range []struct {
 			name           string
 			port           uint16

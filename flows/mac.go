@@ -32,16 +32,16 @@ func (b *builder) learnPort(port uint32) {
 	b.add(Flow{
 		Table: TableLearn, Priority: 100, Cookie: NewCookie(CatLearn, port),
 		Match: Match{Regs: regs(regIngress().equals(port)), EthSrc: unicast()},
-		Actions: []Action{Learn{
+		Actions: b.limited(Learn{
 			Table: TableMAC, Priority: PriorityLearned, IdleTimeout: b.MACAging,
-			Cookie: NewCookie(CatLearned, port), Limit: b.MACLimitPerPort, FlowRemoved: true,
+			Cookie: NewCookie(CatLearned, port), FlowRemoved: true,
 			Specs: []Spec{
 				{Src: regVLAN(), Dst: regVLAN()},
 				{Src: ethSrcAll(), Dst: ethDstAll()},
 				{Load: true, Constant: true, Imm: uint64(port), Dst: regEgress()},
 				{Load: true, Src: regVLAN(), Dst: regFound()},
 			},
-		}},
+		}),
 	})
 }
 

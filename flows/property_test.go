@@ -175,6 +175,8 @@ func TestModelMissesEachTable(t *testing.T) {
 		switch table.Table {
 		case flows.TableSources, flows.TableTerm, flows.TableLease:
 			continue // no flows that Build gives
+		case flows.TableLimit:
+			continue // for limits, which the model does not reach: TestPortAtItsLimit
 		}
 		without := func(g flows.Gateway) []flows.Flow {
 			return slices.DeleteFunc(flows.Build(g), func(f flows.Flow) bool { return f.Table == table.Table })

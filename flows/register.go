@@ -139,6 +139,7 @@ func regFirst() Range   { return Range{Reg5, 8, 1} }
 func regSecond() Range  { return Range{Reg5, 9, 1} }
 func regDiffer() Range  { return Range{Reg5, 10, 1} }
 func regStacked() Range { return Range{Reg5, 11, 1} }
+func regLearned() Range { return Range{Reg5, 12, 1} }
 func regGuard() Range   { return Range{Reg6, 0, 12} }
 func regToken() Range   { return Range{Reg7, 0, 32} }
 func tciVID() Range     { return Range{VLANTCI, 0, 12} }
@@ -165,6 +166,7 @@ func Registers() []Register {
 		{"second", regSecond(), "the same bit of the other side"},
 		{"differ", regDiffer(), "1: the two differ"},
 		{"stacked", regStacked(), "1: the frame may have more than one tag of its own, and goes to an attachment by a lane of its own"},
+		{"learned", regLearned(), "what the action that learns last has come to: 1: the source is known, 0: its port is at the limit"},
 		{"failover", regGuard(), "the failover group of the frame's VLAN: its lowest VLAN"},
 		{"token", regToken(), "the token of the group's lease that counts"},
 	}

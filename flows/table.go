@@ -11,7 +11,9 @@ const (
 	TableSender   Table = 6  // ports with port security: who may send
 	TableAdmit    Table = 10 // reserved multicast stops here
 	TableVLAN     Table = 12 // VLAN admission per port; VLAN into reg2; native VLANs lose their tag
+	TableFull     Table = 13 // learned: ports at their limit of learned addresses; all others go on to what learns
 	TableIngress  Table = 14 // VLANs of several trunk ports: remember the source's port (writes TableSources)
+	TableLimit    Table = 15 // what learns could not: the port is at its limit (writes TableFull)
 	TableGate     Table = 16 // VLANs of failover groups: the group into reg6
 	TableTerm     Table = 17 // per group: the token that counts into reg7; the lease's own flows
 	TableLease    Table = 18 // group and token: this gateway has the lease; the lease's own flows, with a time-out
@@ -47,7 +49,9 @@ func Tables() []TableInfo {
 		{TableSender, "sender", "ports with port_security: frames from other than known addresses stop here"},
 		{TableAdmit, "admit", "frames to reserved multicast addresses (01:80:c2:00:00:0x) stop here"},
 		{TableVLAN, "vlan", "VLAN admission by port: reg2; the tag of a VLAN that is untagged on some port is taken off"},
+		{TableFull, "full", "learned: ports at their limit of learned addresses, for a second; other ports go on to the tables ingress and learn"},
 		{TableIngress, "ingress", "VLANs of several trunk ports: learns the source's port into the table sources"},
+		{TableLimit, "limit", "behind the actions that learn: one that the limit has kept from it notes the port in the table full"},
 		{TableGate, "gate", "VLANs that two gateways serve: the failover group; read on the way in and on the way back"},
 		{TableTerm, "term", "of a failover group: the token of the lease that counts"},
 		{TableLease, "lease", "of a failover group and a token: this gateway forwards; times out by itself"},

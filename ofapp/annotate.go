@@ -160,6 +160,10 @@ func (n annotator) flow(s openflow.FlowStats) (AnnotatedFlow, error) {
 		}
 		out.Match = fmt.Sprintf("vlan=%d,%s", *out.VLAN, flows.MAC(mac))
 		out.Actions = "port " + n.port(c.Object())
+	case c.Full():
+		port, _, _ := match.RegValue(int(flows.Reg1))
+		out.Port = n.port(port)
+		out.Match = "ingress=" + out.Port
 	default:
 		out.Match = fmt.Sprintf("(%d bytes)", len(s.Match))
 	}

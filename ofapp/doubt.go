@@ -81,7 +81,7 @@ func monitored() []uint8 {
 	var out []uint8
 	for _, t := range flows.Tables() {
 		switch t.Table {
-		case flows.TableSources, flows.TableMAC, flows.TableTerm, flows.TableLease:
+		case flows.TableSources, flows.TableMAC, flows.TableFull, flows.TableTerm, flows.TableLease:
 		default:
 			out = append(out, uint8(t.Table))
 		}

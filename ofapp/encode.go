@@ -221,8 +221,11 @@ func encodeAction(a flows.Action) (openflow.Action, error) {
 
 func encodeLearn(a flows.Learn) openflow.Action {
 	l := openflow.LearnFlow{
-		Table: uint8(a.Table), Priority: a.Priority, IdleTimeout: a.IdleTimeout,
+		Table: uint8(a.Table), Priority: a.Priority, IdleTimeout: a.IdleTimeout, HardTimeout: a.HardTimeout,
 		Cookie: uint64(a.Cookie), SendFlowRem: a.FlowRemoved, Limit: a.Limit,
+	}
+	if a.Result != (flows.Range{}) {
+		l.Result = encodeRange(a.Result)
 	}
 	for _, s := range a.Specs {
 		dst := encodeRange(s.Dst)

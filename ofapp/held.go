@@ -242,7 +242,7 @@ func (d *dumping) take(s openflow.FlowStats) error {
 		Flags: s.Flags, Match: s.Match, Instructions: s.Instructions,
 	}
 	d.counted.take(&f, amount{s.Packets, s.Bytes})
-	if leased(&s, c) {
+	if leased(&s, c) || full(&s, c, &d.match) {
 		return nil
 	}
 	if c.Offloaded() {
@@ -279,6 +279,24 @@ func leased(s *openflow.FlowStats, c flows.Cookie) bool {
 		return s.Table == uint8(f.Table) && s.Priority == f.Priority && len(m) == len(encodeMatch(f.Match))
 	})
 }
+
+// full tells whether the flow is one by which the switch notes, for a second, that
+// a port is at its limit of learned addresses. m is memory to work in.
+func full(s *openflow.FlowStats, c flows.Cookie, m *openflow.Match) bool {
+	if !c.Full() || s.Table != uint8(flows.TableFull) || s.Priority != flows.PriorityFull ||
+		s.HardTimeout != flows.FullTimeout || s.IdleTimeout != 0 || len(s.Instructions) != 0 {
+		return false
+	}
+	var err error
+	if *m, err = m.Parse(s.Match); err != nil || len(*m) != 2 {
+		return false
+	}
+	_, hasIn := m.InPortValue()
+	_, mask, hasPort := m.RegValue(int(flows.Reg1))
+	return hasIn && hasPort && mask == portMask
+}
+
+const portMask = 0xffff
 
 // stale deletes learned flows that no longer lead to a port which carries
 // their VLAN: the port has gone or changed its number, or the configuration

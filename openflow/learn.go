@@ -11,7 +11,10 @@ import (
 const nxastLearn2 = 45
 
 // Flags of NXAST_LEARN2.
-const learnSendFlowRem uint16 = 1 << 0
+const (
+	learnSendFlowRem uint16 = 1 << 0
+	learnWriteResult uint16 = 1 << 2
+)
 
 // LearnFlow is the flow that a packet makes the switch add (ovs-actions(7),
 // "learn").
@@ -22,6 +25,7 @@ type LearnFlow struct {
 	Cookie                   uint64
 	SendFlowRem              bool
 	Limit                    uint32 // flows with this cookie in the table, 0: no limit
+	Result                   Range  // the bit that tells: 1 the flow is there, 0 the limit forbids it; the zero Range is none
 	Specs                    []LearnSpec
 }
 
@@ -78,18 +82,42 @@ func Learn(l LearnFlow) Action {
 	if l.SendFlowRem {
 		flags |= learnSendFlowRem
 	}
+	if l.Result != (Range{}) {
+		flags |= learnWriteResult
+	}
 	b = binary.BigEndian.AppendUint16(b, flags)
 	b = append(b, l.Table, 0)
 	b = append(b, 0, 0, 0, 0) // fin_idle_timeout, fin_hard_timeout
 	b = binary.BigEndian.AppendUint32(b, l.Limit)
-	b = append(b, 0, 0, 0, 0) // result_dst_ofs, padding
+	b, err := l.appendResult(b)
+	if err != nil {
+		return badAction(fmt.Errorf("learn: result: %w", err))
+	}
 	for i, s := range l.Specs {
-		var err error
 		if b, err = s.append(b); err != nil {
 			return badAction(fmt.Errorf("learn: spec %d: %w", i, err))
 		}
 	}
 	return finishNicira(b)
+}
+
+// appendResult writes where the result goes: the bit, padding, and if there is such
+// a place its field (ofp-actions.c, struct nx_action_learn2). Open vSwitch 3.1 does
+// not check that the field has the bit, and writes elsewhere if not.
+func (l LearnFlow) appendResult(b []byte) ([]byte, error) {
+	r := l.Result
+	if r == (Range{}) {
+		return append(b, 0, 0, 0, 0), nil
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if r.Bits != 1 {
+		return nil, fmt.Errorf("%s is more than one bit", r)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(r.First))
+	b = append(b, 0, 0)
+	return binary.BigEndian.AppendUint32(b, uint32(r.Field)), nil
 }
 
 // append writes one flow_mod_spec: a header with the width (bits 0-10), the

@@ -4,6 +4,7 @@ package openflow
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,7 @@ func TestLearned(t *testing.T) {
 			Load(RegRange(2, 0, 12), 100),
 			Learn(LearnFlow{
 				Table: 70, Priority: 20, IdleTimeout: 300, Cookie: 0xfeed, SendFlowRem: true, Limit: 2,
+				Result: RegRange(5, 12, 1),
 				Specs: []LearnSpec{
 					LearnMatchField(RegRange(2, 0, 12), RegRange(2, 0, 12)),
 					LearnMatchField(EthDstRange(), EthSrcRange()),
@@ -31,6 +33,10 @@ func TestLearned(t *testing.T) {
 		},
 	}}); err != nil {
 		t.Fatal(err)
+	}
+	const want = "limit=2,result_dst=NXM_NX_REG5[12],NXM_NX_REG2[0..11],"
+	if text := s.ofctl("dump-flows", "br0"); !strings.Contains(text, want) {
+		t.Errorf("no %s in\n%s", want, text)
 	}
 	source := func(n byte) [6]byte { return [6]byte{2, 0, 0, 0, 1, n} }
 	for n := range byte(2) {
@@ -67,6 +73,15 @@ func TestLearned(t *testing.T) {
 		if mac != source(0) && mac != source(1) || f.IdleTimeout != 300 || f.Priority != 20 || f.Flags != FlagSendFlowRem ||
 			!bytes.Equal(f.Match, match) || !bytes.Equal(f.Instructions, instructions) {
 			t.Errorf("learned %+v\nmatch want % x\ninstructions want % x", f, match, instructions)
+		}
+	}
+}
+
+// TestLearnResult refuses places for the result that the switch would not.
+func TestLearnResult(t *testing.T) {
+	for _, r := range []Range{RegRange(5, 32, 1), RegRange(5, 0, 2), {Bits: 1}} {
+		if _, err := AppendAction(nil, Learn(LearnFlow{Table: 70, Result: r})); err == nil {
+			t.Errorf("result in %s: no error", r)
 		}
 	}
 }

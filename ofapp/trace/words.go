@@ -35,7 +35,7 @@ func (e *explainer) missed(r *Rule) {
 		if e.origin != flows.OriginNone { // a frame of the IPS's own is looked up in every VLAN
 			e.step(r, "MAC", "%s is not known in VLAN %d", e.frame.Dst, e.vlan)
 		}
-	case flows.TableSources, flows.TableIngress, flows.TableLearn, flows.TableGate, flows.TableTerm, flows.TableLease:
+	case flows.TableSources, flows.TableIngress, flows.TableLimit, flows.TableLearn, flows.TableGate, flows.TableTerm, flows.TableLease:
 	default:
 		e.stop(r, "the table %s has no flow for it: the switch does not hold the gateway's flows", r.Table)
 	}
@@ -99,7 +99,9 @@ func (e *explainer) ours(r *Rule, c flows.Cookie) {
 		e.forward(r, object)
 	case flows.CatDrop:
 		e.drop(r, flows.DropReason(object))
-	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput, flows.CatGate, flows.CatTerm, flows.CatHorizon:
+	case flows.CatFull:
+		e.learns = true // as the table ingress, which is left out: what is not known already is over the limit
+	case flows.CatAdmit, flows.CatSender, flows.CatIngress, flows.CatSource, flows.CatLearn, flows.CatOutput, flows.CatGate, flows.CatTerm, flows.CatHorizon, flows.CatLimit:
 	case flows.CatHold:
 		e.step(r, "failover", "VLAN %d is handed over between two gateways: the controllers have its frames meanwhile", e.vlan)
 	case flows.CatLease:

@@ -31,8 +31,9 @@ func reasons() map[quantity]string {
 		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",
 		{"punt", "packet-ins/s"}: "with one outstanding both wait for two wake-ups of a process, which leaves no room for a factor of 3: the bare loop beside it does nothing else. " +
 			"With 64, a third of the CPU of ovs-testcontroller is left, most of it for the hand-over between goroutines. At two probes a second, 64 attachments make 128 packet-ins a second",
-		{"storm", "share of the storm"}: "other ports lose nothing. Where ovs-testcontroller loses next to nothing either, nobody can forward 1.5 times as much. A new source is translated twice here, before and after the IPS, and once by NORMAL; the first 1,024 of the port are learned beside it, at 0.2 ms each. " +
-			"Past the limit the way back still has to look for the source, to know that its port is not known. The carrier tag can't say so: it has one code point left, among those of probes, which an IPS may pass on unseen",
+		{"storm", "share of the storm"}: "other ports lose nothing. Where ovs-testcontroller loses next to nothing either, nobody can forward 1.5 times as much. " +
+			"Until the port is at its limit, a new source is translated twice here, before and after the IPS, and learned in two tables; from then on it is translated once, as by NORMAL, " +
+			"on the way back, where the switch has to look for the source to know that its port is not known",
 		{"engine", "µs CPU per frame"}: carried,
 	}
 }
