@@ -29,6 +29,7 @@ func memberBed(t *testing.T, name, endpoint string) (b *bed, yaml string) {
 	yaml = offloadConfig(rules, "", "") + fmt.Sprintf("fleet: {endpoints: [%q], name: %s, directory: ${DIR}/kept}\n", endpoint, name)
 	b.ctl = b.env.Controller(t, yaml)
 	b.ctl.WaitConverged(t, converge)
+	b.waitState(t, "up") // an engine that starts late is down before
 	return b, yaml
 }
 

@@ -20,7 +20,9 @@ import (
 // embeddedBed is a bed whose IPS is the engine in the program.
 func embeddedBed(t *testing.T, rules, policy string) (b *bed, rulesFile, eveFile string) {
 	t.Helper()
-	return engineBed(t, rules, policy, "kind: embedded, eve: EVE")
+	b, rulesFile, eveFile = engineBed(t, rules, policy, "kind: embedded, eve: EVE")
+	b.waitState(t, "up") // an engine that starts late is down before
+	return b, rulesFile, eveFile
 }
 
 // engineBed is a bed whose IPS the program runs; in its keys EVE stands for a

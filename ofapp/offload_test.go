@@ -36,6 +36,7 @@ func offloadBed(t *testing.T, keys, policy string) (b *bed, rulesFile string) {
 	writeFile(t, rulesFile, offloadRules)
 	b.ctl = b.env.Controller(t, offloadConfig(rulesFile, keys, policy))
 	b.ctl.WaitConverged(t, converge)
+	b.waitState(t, "up") // an engine that starts late is down before
 	return b, rulesFile
 }
 

@@ -218,9 +218,8 @@ func TestAttachmentsByReload(t *testing.T) {
 
 // TestSuricataByReload adds a Suricata beside a stand-in, changes it and takes it
 // away again while frames are sent: it ends, whatever supervise says, and leaves
-// nothing behind.
+// nothing behind. It is not parallel: no frame may be lost for want of a processor.
 func TestSuricataByReload(t *testing.T) {
-	t.Parallel()
 	const standin = "{name: a, kind: port, port: ips0}"
 	r := newRosterBed(t, standin)
 	defer r.endSuricatas("s0", "s1")
