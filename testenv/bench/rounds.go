@@ -35,7 +35,7 @@ func interleave(ctx context.Context, rounds int, arms []arm) error {
 }
 
 // looks is how often decide looks at its claims, at most.
-const looks = 3
+const looks = 2
 
 // decide runs arms so many rounds at a time until no claim is too close to its
 // bar to tell, or for the last look. claims makes the claims anew after each

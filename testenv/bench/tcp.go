@@ -174,9 +174,12 @@ func (b *bench) transfer(ctx context.Context, p *pipe, what string, n int, name 
 	if err != nil {
 		return err
 	}
+	// Connections that all wait for a time-out get a longer time to send in.
 	start, began := arrived.Load(), time.Now()
-	if err := pass(ctx, d); err != nil {
-		return err
+	for first := true; first || arrived.Load() == start && time.Since(began) < longestTimeout; first = false {
+		if err := pass(ctx, d); err != nil {
+			return err
+		}
 	}
 	sum, took := float64(arrived.Load()-start), time.Since(began)
 	after, err := cpuTime(p.SwitchPID())
@@ -190,6 +193,10 @@ func (b *bench) transfer(ctx context.Context, p *pipe, what string, n int, name 
 	b.add(what, float64(n), name, "ms CPU per MiB", float64((after-before).Microseconds())/1e3/(sum/(1<<20)))
 	return nil
 }
+
+// longestTimeout is more than TCP waits before it sends again for the fourth time
+// (RFC 6298, 5.5, from Linux's least of 200 ms).
+const longestTimeout = 4 * time.Second
 
 // pass lets time go by.
 func pass(ctx context.Context, d time.Duration) error {
