@@ -95,15 +95,28 @@ func (w *way) teach(ctx context.Context) error {
 		in, out *end
 		frame   []byte
 	}{{w.up, w.trunk, there}, {w.trunk, w.up, back}} {
-		if _, err := f.in.socket.Send(f.frame); err != nil {
+		if err := shown(ctx, f.in, f.out, f.frame); err != nil {
 			return err
 		}
-		select {
-		case <-f.out.wake:
-		case <-time.After(stuck): // not there yet: a switch may learn from a frame that it drops
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	}
+	return nil
+}
+
+// shown sends a frame and waits until one has come out, or not: a switch may learn
+// from a frame that it drops.
+func shown(ctx context.Context, in, out *end, frame []byte) error {
+	select { // left from before
+	case <-out.wake:
+	default:
+	}
+	if _, err := in.socket.Send(frame); err != nil {
+		return err
+	}
+	select {
+	case <-out.wake:
+	case <-time.After(stuck):
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (s *stormBed) controllers(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", argv[0], err)
 		}
 	}
-	s.ways[armOFController].forget = []string{"cookie=0xfc00b0000000000/0xffffff0000000000", "cookie=0xfc00f0000000000/0xffffff0000000000"}
+	s.ways[armOFController].forget = []string{"cookie=0xfc00b0000000000/0xffffff0000000000", "cookie=0xfc00f0000000000/0xffffff0000000000", "cookie=0xfc01d0000000000/0xffffff0000000000"}
 	s.ways[armTestController].forget = []string{""}
 	s.ways[armOSKen].forget = []string{"table=0,cookie=0/-1"}
 	if _, err := s.Vsctl("set-fail-mode", "t-br", "secure", "--", "set", "bridge", "t-br", "protocols=OpenFlow10",
@@ -171,10 +171,7 @@ func (s *stormBed) clean(ctx context.Context, w *stormWay) error {
 			in, out *end
 			frame   []byte
 		}{{w.up, w.other, known}, {w.other, w.up, from(kindOther, 0)}} {
-			if _, err := send.in.socket.Send(send.frame); err != nil {
-				return err
-			}
-			if err := send.out.settle(ctx); err != nil {
+			if err := shown(ctx, send.in, send.out, send.frame); err != nil {
 				return err
 			}
 		}
@@ -184,7 +181,7 @@ func (s *stormBed) clean(ctx context.Context, w *stormWay) error {
 
 // fill has a bridge learn as many addresses of the storm's port as it may.
 func (s *stormBed) fill(ctx context.Context, w *stormWay) error {
-	const enough, rate = 3000, 3000
+	const enough, rate = 3000, 6000
 	first := s.serial
 	sent, err := pace(ctx, w.trunk, rate, time.Second*enough/rate, func(i int) []byte { return from(kindStorm, first+uint32(i)) })
 	s.serial += uint32(sent)
@@ -203,6 +200,14 @@ func (g gust) String() string {
 		what += ", at the limit"
 	}
 	return what
+}
+
+// rounds is more where frames are lost: a run differs from the next one by half then.
+func (g gust) rounds() int {
+	if g.rate < 20_000 {
+		return 2
+	}
+	return 5
 }
 
 // blow is one storm on one bridge.
@@ -265,7 +270,7 @@ func runStorm(ctx context.Context, b *bench) error {
 		for _, name := range []string{armOFController, armNormal, armTestController, armOSKen} {
 			arms = append(arms, arm{name, func(ctx context.Context) error { return b.blow(ctx, s, name, g, d) }})
 		}
-		if err := interleave(ctx, b.rounds(3), arms); err != nil {
+		if err := interleave(ctx, b.rounds(g.rounds()), arms); err != nil {
 			return fmt.Errorf("%s: %w", g, err)
 		}
 		if err := b.stormClaims(g.String(), g.rate); err != nil {
