@@ -224,21 +224,24 @@ func (a *App) probeLeg(c config.Attachment, o flows.Origin) (port uint32, ok boo
 
 // events hears what the switch tells of its own accord.
 func (a *App) events(ctx context.Context, conn *openflow.Conn) error {
+	hear := func() {
+		told := conn.Events()
+		now := time.Now()
+		for _, e := range told {
+			a.event(e, now)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case e, ok := <-conn.Events():
-			if !ok {
+		case _, open := <-conn.Ready():
+			if !open {
 				return conn.Err()
 			}
-			a.event(e, time.Now())
+			hear()
 		case handled := <-a.behind:
-			for n := len(conn.Events()); n > 0; n-- {
-				if e, ok := <-conn.Events(); ok {
-					a.event(e, time.Now())
-				}
-			}
+			hear()
 			close(handled)
 		}
 	}
@@ -246,12 +249,12 @@ func (a *App) events(ctx context.Context, conn *openflow.Conn) error {
 
 func (a *App) event(e openflow.Event, now time.Time) {
 	switch e := e.(type) {
-	case openflow.PacketIn:
+	case *openflow.PacketIn:
 		switch c := flows.Cookie(e.Cookie); {
 		case c.Ours() && c.Category() == flows.CatProbe:
 			a.returned(e.Data, now)
 		case c.Ours() && c.Category() == flows.CatHold:
-			a.punts.hand(uint16(c.Object()), e)
+			a.punts.hand(uint16(c.Object()), e.Clone())
 		}
 	case openflow.FlowRemoved:
 		a.offloadGone(e)

@@ -200,6 +200,7 @@ func (b *bundle) discard(ctx context.Context) {
 	m := b.controlMessage(3, openflow13.OFPBCT_DISCARD_REQUEST)
 	if b.conn.send(ctx, m) != nil {
 		_ = b.conn.out.put(m)
+		b.conn.flush()
 	}
 }
 

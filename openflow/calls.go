@@ -67,8 +67,23 @@ func (c *Conn) waiting(xid uint32) *call {
 	return nil
 }
 
-// send queues whole messages for the writer. b is not kept.
+// send queues whole messages and has them written. b is not kept.
 func (c *Conn) send(ctx context.Context, b []byte) error {
+	defer c.flush()
+	return c.queue(ctx, b)
+}
+
+// flush has what is queued written, by the writer if the socket does not take it
+// at once.
+func (c *Conn) flush() {
+	if !c.wire.try(c.out) {
+		notify(c.out.ready)
+	}
+}
+
+// queue puts whole messages where flush finds them. It waits for room. b is not
+// kept.
+func (c *Conn) queue(ctx context.Context, b []byte) error {
 	for {
 		if err := c.Err(); err != nil {
 			return err
@@ -76,6 +91,7 @@ func (c *Conn) send(ctx context.Context, b []byte) error {
 		if c.out.put(b) {
 			return nil
 		}
+		c.flush()
 		select {
 		case <-c.out.room:
 		case <-ctx.Done():

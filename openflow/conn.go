@@ -33,8 +33,6 @@ const (
 
 const (
 	readBuffer = 64 << 10
-	// writeChunk is how many bytes go to the socket at once, with one deadline.
-	writeChunk = 128 << 10
 	// echoQueue is how many echo replies wait for the writer. A switch that asks
 	// for more without reading gets no answer to the rest.
 	echoQueue = 8
@@ -54,15 +52,15 @@ type Features struct {
 // peer. All methods may be called from several goroutines at once.
 type Conn struct {
 	nc       net.Conn
-	in       *bufio.Reader
+	in       framer
 	opts     Options
 	log      logrus.FieldLogger
 	features Features
 
+	inbox    *inbox
 	out      *outbox
-	echoes   chan []byte // echo replies, which must not wait behind a full out
-	events   chan Event
-	dropped  atomic.Uint64
+	wire     *wire
+	echoes   chan []byte   // echo replies, which must not wait behind a full out
 	ignored  atomic.Uint64 // malformed messages
 	received atomic.Int64  // time of the last message, in Unix nanoseconds
 
@@ -81,10 +79,11 @@ type Conn struct {
 // newConn takes nc over and starts serving it. The version has been agreed on.
 func newConn(nc net.Conn, in *bufio.Reader, o Options) *Conn {
 	c := &Conn{
-		nc: nc, in: in, opts: o, log: o.Log,
+		nc: nc, in: framer{r: in}, opts: o, log: o.Log,
+		inbox:  newInbox(o.EventQueue),
 		out:    newOutbox(),
+		wire:   newWire(nc, o.WriteTimeout),
 		echoes: make(chan []byte, echoQueue),
-		events: make(chan Event, o.EventQueue),
 		done:   make(chan struct{}),
 		// The handshake used the low numbers.
 		nextXID: 16,
@@ -113,14 +112,20 @@ func (c *Conn) Err() error {
 	}
 }
 
-// Events returns what the switch says unasked. The channel is closed when the
-// connection ends.
-func (c *Conn) Events() <-chan Event { return c.events }
+// Ready yields a value when there are events to take. The channel is closed
+// when the connection ends, behind the last event.
+func (c *Conn) Ready() <-chan struct{} { return c.inbox.ready }
+
+// Events takes what the switch has said unasked since the last call, in order.
+// It does not wait. The slice, the packet-ins in it and all that these refer to
+// are valid until the next call, whose memory they become: there can be but one
+// consumer.
+func (c *Conn) Events() []Event { return c.inbox.take() }
 
 // Dropped returns how many events were lost because nobody took them; packet-ins
 // go first. Who relies on every PortStatus or FlowRemoved reads the state anew
 // when it grows.
-func (c *Conn) Dropped() uint64 { return c.dropped.Load() }
+func (c *Conn) Dropped() uint64 { return c.inbox.lost() }
 
 // Close ends the connection and waits for its goroutines. What was sent without
 // waiting for an answer may be lost; a Barrier before makes sure. It always
@@ -141,11 +146,12 @@ func (c *Conn) fail(err error) {
 	})
 }
 
-// read is the reader: it hands every message on and never waits for a consumer.
+// read is the reader: it hands every message on and never waits for a consumer,
+// whom it wakes when it may have to wait itself.
 func (c *Conn) read() {
-	defer close(c.events)
+	defer c.inbox.close()
 	for {
-		m, err := readMessage(c.in)
+		m, err := c.in.next()
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				err = fmt.Errorf("switch closed the connection: %w", io.EOF)
@@ -153,12 +159,15 @@ func (c *Conn) read() {
 			c.fail(err)
 			return
 		}
-		c.received.Store(time.Now().UnixNano())
 		if m.version != version13 {
 			c.fail(fmt.Errorf("message of version %d: %w", m.version, ErrVersion))
 			return
 		}
 		c.dispatch(m)
+		if !c.in.more() {
+			c.received.Store(time.Now().UnixNano())
+			c.inbox.tell()
+		}
 	}
 }
 
@@ -171,11 +180,17 @@ func (c *Conn) dispatch(m message) {
 	case typeEchoReply, typeHello:
 		return
 	}
+	if m.typ == typePacketIn {
+		if err := c.inbox.putPacketIn(m.body); err != nil {
+			c.ignoreMalformed(m, err)
+		}
+		return
+	}
 	if e, ok, err := decodeEvent(m); err != nil {
 		c.ignoreMalformed(m, err)
 		return
 	} else if ok {
-		c.queueEvent(e)
+		c.inbox.put(e)
 		return
 	}
 	if w := c.waiting(m.xid); w != nil {
@@ -188,7 +203,7 @@ func (c *Conn) dispatch(m message) {
 			c.ignoreMalformed(m, err)
 			return
 		}
-		c.queueEvent(Error{Err: e})
+		c.inbox.put(Error{Err: e})
 		return
 	}
 	c.log.WithFields(logrus.Fields{"type": m.typ, "xid": m.xid}).Debug("ignored a message that nobody waits for")
@@ -222,22 +237,15 @@ func (c *Conn) answerEcho(m message) {
 
 // write is the writer.
 func (c *Conn) write() {
-	w := deadlineWriter{c.nc, c.opts.WriteTimeout}
-	var b []byte
 	for {
 		var err error
 		select {
 		case <-c.done:
 			return
 		case e := <-c.echoes:
-			_, err = w.Write(e)
+			err = c.wire.write(e)
 		case <-c.out.ready:
-			b = c.out.take(b)
-			for rest := b; len(rest) > 0 && err == nil; {
-				var n int
-				n, err = w.Write(rest[:min(len(rest), writeChunk)])
-				rest = rest[n:]
-			}
+			err = c.wire.drain(c.out)
 		}
 		if err != nil {
 			c.fail(fmt.Errorf("write to the switch: %w", err))
@@ -263,6 +271,7 @@ func (c *Conn) watch() {
 			}
 			xid := c.allocate(1)
 			_ = c.out.put(appendHeader(nil, typeEchoRequest, xid)) // or the switch has enough to read
+			c.flush()
 		}
 	}
 }

@@ -92,13 +92,13 @@ func (c *cursor) match() []byte {
 	return tlvs
 }
 
-// parsedMatch is match, decoded.
-func (c *cursor) parsedMatch() Match {
+// parsedMatch is match, decoded into room if that is large enough.
+func (c *cursor) parsedMatch(room Match) Match {
 	raw := c.match()
 	if c.err != nil {
 		return nil
 	}
-	m, err := ParseMatch(raw)
+	m, err := room.Parse(raw)
 	if err != nil {
 		c.err = err
 	}

@@ -2,13 +2,15 @@
 
 package openflow
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// decodeEvent decodes an asynchronous message; ok is false for any other type.
+// decodeEvent decodes an asynchronous message other than a packet-in; ok is false
+// for any other type.
 func decodeEvent(m message) (e Event, ok bool, err error) {
 	switch m.typ {
-	case typePacketIn:
-		e, err = decodePacketIn(m.body)
 	case typePortStatus:
 		e, err = decodePortStatus(m.body)
 	case typeFlowRemoved:
@@ -21,14 +23,16 @@ func decodeEvent(m message) (e Event, ok bool, err error) {
 	return e, true, err
 }
 
-// decodePacketIn reads ofp_packet_in (OpenFlow 1.3.5, section 7.4.1).
-func decodePacketIn(b []byte) (PacketIn, error) {
+// decodePacketIn reads ofp_packet_in (OpenFlow 1.3.5, section 7.4.1), its match
+// into room if that is large enough.
+func decodePacketIn(b []byte, room Match) (PacketIn, error) {
 	c := cursor{b: b}
 	c.skip(4) // buffer_id: the switch is asked for whole packets
 	p := PacketIn{TotalLen: c.u16(), Reason: c.u8(), TableID: c.u8(), Cookie: c.u64()}
-	p.Match = c.parsedMatch()
+	p.Match = c.parsedMatch(room)
 	c.skip(2)
 	p.Data = c.rest()
+	p.Match = slices.Clip(p.Match)
 	p.InPort, _ = p.Match.InPortValue()
 	return p, c.wrap("packet-in")
 }
@@ -49,7 +53,7 @@ func decodeFlowRemoved(b []byte) (FlowRemoved, error) {
 	f.Duration = c.duration()
 	f.IdleTimeout, f.HardTimeout = c.u16(), c.u16()
 	f.Packets, f.Bytes = c.u64(), c.u64()
-	f.Match = c.parsedMatch()
+	f.Match = c.parsedMatch(nil)
 	return f, c.wrap("flow-removed")
 }
 

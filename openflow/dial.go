@@ -109,7 +109,7 @@ func hello(ctx context.Context, nc net.Conn, in *bufio.Reader) error {
 	if _, err := nc.Write(b); err != nil {
 		return ctxError(ctx, err)
 	}
-	m, err := readMessage(in)
+	m, err := (&framer{r: in}).next()
 	if err != nil {
 		return ctxError(ctx, err)
 	}

@@ -2,9 +2,13 @@
 
 package openflow
 
-import "time"
+import (
+	"bytes"
+	"slices"
+	"time"
+)
 
-// Event is something that the switch says unasked: PacketIn, PortStatus,
+// Event is something that the switch says unasked: *PacketIn, PortStatus,
 // FlowRemoved, FlowsChanged or Error.
 type Event interface{ event() }
 
@@ -16,7 +20,8 @@ const (
 )
 
 // PacketIn is a packet that a flow sent to the controller. Match holds the
-// ingress port and the registers and metadata that were not 0.
+// ingress port and the registers and metadata that were not 0. Who keeps it
+// longer than Conn.Events says keeps a Clone.
 type PacketIn struct {
 	TableID  uint8
 	Reason   uint8
@@ -25,6 +30,17 @@ type PacketIn struct {
 	TotalLen uint16 // length of the frame; Data is shorter if the action said so
 	Match    Match
 	Data     []byte // from the Ethernet header on
+}
+
+// Clone is a copy with memory of its own.
+func (p *PacketIn) Clone() PacketIn {
+	own := *p
+	own.Data = bytes.Clone(p.Data)
+	own.Match = slices.Clone(p.Match)
+	for i, f := range own.Match {
+		own.Match[i].Value, own.Match[i].Mask = bytes.Clone(f.Value), bytes.Clone(f.Mask)
+	}
+	return own
 }
 
 // Reasons of a PortStatus (section 7.4.3).
@@ -66,7 +82,7 @@ type FlowRemoved struct {
 // as one for a PacketOut.
 type Error struct{ Err *ErrorMsg }
 
-func (PacketIn) event()    {}
+func (*PacketIn) event()   {}
 func (PortStatus) event()  {}
 func (FlowRemoved) event() {}
 func (Error) event()       {}
@@ -88,18 +104,3 @@ type Port struct {
 
 // Up reports whether the port is enabled and has a link.
 func (p Port) Up() bool { return p.Config&PortConfigDown == 0 && p.State&PortStateLinkDown == 0 }
-
-// queueEvent hands an event to the consumer without ever waiting for it. The
-// last quarter of the queue is closed to packet-ins, so that a storm of them
-// leaves room for what must not be missed. Only the reader calls it.
-func (c *Conn) queueEvent(e Event) {
-	limit := cap(c.events)
-	if _, ok := e.(PacketIn); ok {
-		limit -= limit / 4
-	}
-	if len(c.events) >= limit {
-		c.dropped.Add(1)
-		return
-	}
-	c.events <- e // has room: only this goroutine adds
-}

@@ -13,18 +13,30 @@ func next[E Event](t *testing.T, c *Conn) E {
 	t.Helper()
 	limit := time.After(10 * time.Second)
 	for {
-		select {
-		case e, open := <-c.Events():
-			if !open {
-				t.Fatalf("connection ended: %v", c.Err())
-			}
+		for e := c.inbox.first(); e != nil; e = c.inbox.first() {
 			if v, ok := e.(E); ok {
 				return v
+			}
+		}
+		select {
+		case _, open := <-c.Ready():
+			if !open {
+				t.Fatalf("connection ended: %v", c.Err())
 			}
 		case <-limit:
 			t.Fatalf("no %T", *new(E))
 		}
 	}
+}
+
+// first takes one event, and leaves those behind it; nil: there is none.
+func (i *inbox) first() (e Event) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if b := i.coming; len(b.events) > 0 {
+		e, b.events = b.events[0], b.events[1:]
+	}
+	return e
 }
 
 // TestEvents has a real switch say everything that it can say unasked, on the
@@ -48,7 +60,7 @@ func TestEvents(t *testing.T) {
 	if err := c.PacketOut(ctx, PacketOut{Port: PortTable, Data: frame}); err != nil {
 		t.Fatal(err)
 	}
-	in := next[PacketIn](t, c)
+	in := next[*PacketIn](t, c)
 	if in.TableID != 4 || in.Cookie != 0xc002 || in.Reason != PacketInAction || in.InPort != PortController ||
 		int(in.TotalLen) != len(frame) || !bytes.Equal(in.Data, frame) {
 		t.Errorf("packet-in %+v", in)

@@ -87,11 +87,11 @@ func FuzzDecode(f *testing.F) {
 		"\x04\x04\x00\x10\x00\x00\x00\x00ONF\x00\x00\x00\x07\x50")) // and goes on
 	log := Options{}.withDefaults().Log
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		c := &Conn{log: log, events: make(chan Event, 16), echoes: make(chan []byte, 1)}
+		c := &Conn{log: log, inbox: newInbox(16), echoes: make(chan []byte, 1)}
 		c.register(1<<16, (&bundle{adds: &call{}, refused: make(chan struct{})}).refuse)
-		r := bufio.NewReader(bytes.NewReader(stream))
+		in := framer{r: bufio.NewReader(bytes.NewReader(stream))}
 		for start := time.Now(); time.Since(start) < 5*time.Second; {
-			m, err := readMessage(r)
+			m, err := in.next()
 			if err != nil {
 				return
 			}

@@ -164,8 +164,8 @@ func TestConnectionEnds(t *testing.T) {
 			if !errors.Is(c.Err(), tc.want) {
 				t.Errorf("cause: %v, want %v", c.Err(), tc.want)
 			}
-			if _, open := <-c.Events(); open {
-				t.Error("events still open")
+			if _, open := <-c.Ready(); open {
+				t.Error("events still come")
 			}
 		})
 	}
@@ -249,9 +249,9 @@ func TestEventQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for range len(c.Events()) {
-		switch (<-c.Events()).(type) {
-		case PacketIn:
+	for _, e := range c.Events() {
+		switch e.(type) {
+		case *PacketIn:
 			got = append(got, "packet-in")
 		case PortStatus:
 			got = append(got, "port-status")
@@ -272,8 +272,8 @@ func TestErrorEvent(t *testing.T) {
 	if err := c.PacketOut(testContext(t), PacketOut{Port: 99, Data: make([]byte, 60)}); err != nil {
 		t.Fatal(err)
 	}
-	e, ok := (<-c.Events()).(Error)
-	if !ok || e.Err.Type != 1 || e.Err.Code != 12 || len(e.Err.Data) != 64 {
+	e := next[Error](t, c)
+	if e.Err.Type != 1 || e.Err.Code != 12 || len(e.Err.Data) != 64 {
 		t.Errorf("event %+v", e)
 	}
 	if err := c.PacketOut(testContext(t), PacketOut{Port: 99, Data: make([]byte, 65530)}); err == nil {
@@ -396,10 +396,11 @@ func TestAsyncFloods(t *testing.T) {
 			if err := c.Barrier(testContext(t)); err != nil {
 				t.Fatal(err)
 			}
-			if n := len(c.Events()); n > 64 {
-				t.Errorf("%d events wait", n)
+			held := uint64(len(c.Events()))
+			if held > 64 {
+				t.Errorf("%d events wait", held)
 			}
-			if held := uint64(len(c.Events())); held > 0 && c.Dropped() != flood-held || held == 0 && c.ignored.Load() != flood {
+			if held > 0 && c.Dropped() != flood-held || held == 0 && c.ignored.Load() != flood {
 				t.Errorf("%d wait, %d dropped, %d ignored, of %d", held, c.Dropped(), c.ignored.Load(), flood)
 			}
 			_ = c.Close()

@@ -13,7 +13,7 @@ const outLimit = 256 << 10
 type outbox struct {
 	mu    sync.Mutex
 	b     []byte
-	ready chan struct{} // something waits
+	ready chan struct{} // something waits that only the writer can write
 	room  chan struct{} // there may be room again, for one who waits for it
 }
 
@@ -29,7 +29,6 @@ func (o *outbox) put(b []byte) bool {
 		return false
 	}
 	o.b = append(o.b, b...)
-	notify(o.ready)
 	if len(o.b) < outLimit {
 		notify(o.room) // several may wait
 	}

@@ -14,7 +14,7 @@ import (
 // is room, and all comes out in order.
 func TestOutbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &Conn{out: newOutbox(), done: make(chan struct{})}
+		c := &Conn{out: newOutbox(), wire: &wire{}, done: make(chan struct{})}
 		chunk := bytes.Repeat([]byte{1}, outLimit/2)
 		for i := range 3 {
 			if got := c.out.put(chunk); got != (i < 2) {

@@ -19,16 +19,21 @@ type PacketOut struct {
 	Data   []byte   // from the Ethernet header on
 }
 
-// PacketOut hands a frame to the switch and does not wait. An error of the
+// PacketOut hands frames to the switch, in order, and does not wait. Several at
+// once cost one write. After an error some may have gone out. An error of the
 // switch arrives as an Error event.
-func (c *Conn) PacketOut(ctx context.Context, p PacketOut) error {
+func (c *Conn) PacketOut(ctx context.Context, frames ...PacketOut) error {
+	defer c.flush()
 	var room [256]byte // for a probe
-	b, err := p.append(room[:0], c.allocate(1))
-	if err == nil {
-		err = c.send(ctx, b)
-	}
-	if err != nil {
-		return fmt.Errorf("packet-out to port %d: %w", p.Port, err)
+	b, xid := room[:0], c.allocate(len(frames))
+	for i, p := range frames {
+		var err error
+		if b, err = p.append(b[:0], xid+uint32(i)); err == nil {
+			err = c.queue(ctx, b)
+		}
+		if err != nil {
+			return fmt.Errorf("packet-out to port %d: %w", p.Port, err)
+		}
 	}
 	return nil
 }

@@ -42,8 +42,8 @@ func TestSeeds(t *testing.T) {
 		if kinds[name] == nil {
 			t.Errorf("the switch did not send %s again", name)
 		}
-		for r := bufio.NewReader(bytes.NewReader(b)); ; {
-			m, err := readMessage(r)
+		for in := (framer{r: bufio.NewReader(bytes.NewReader(b))}); ; {
+			m, err := in.next()
 			if errors.Is(err, io.EOF) {
 				break
 			}
@@ -93,7 +93,7 @@ func recordKinds(t *testing.T, s *testSwitch) map[string][]byte {
 		FlowMod{Table: 0, Priority: 60000, Actions: []Action{Load(RegRange(3, 0, 32), 7), Controller(0, NoBuffer, 0)}})
 	must(c.Bundle(ctx, mods))
 	must(c.PacketOut(ctx, PacketOut{Port: PortTable, Data: make([]byte, 60)}))
-	next[PacketIn](t, c)
+	next[*PacketIn](t, c)
 	must(c.Bundle(ctx, []Mod{FlowMod{Command: FlowDelete, Table: 200}}))
 	next[FlowRemoved](t, c)
 	if err := c.Bundle(ctx, []Mod{FlowMod{Match: Match{TCPDst(1)}}}); err == nil {
