@@ -31,7 +31,7 @@ func punts() subject {
 	return subject{
 		name: "punt", title: "Packet-ins", limit: 2 * time.Minute,
 		method: "A switch of ours, which has nothing behind it, sends packet-ins with a probe and keeps 1, 4, 16 or 64 of them outstanding; each is handled when its packet-out has come. " +
-			"On our side a process runs the program's own channel and check of probes (framing, decoding, HMAC, encoding) and sends the frame on; ovs-testcontroller runs with `--noflow` and does the same with a look at its table of addresses. " +
+			"On our side a process runs the program's own channel and check of probes (framing, decoding, SHA-256, encoding) and sends the frame on; ovs-testcontroller runs with `--noflow` and does the same with a look at its table of addresses. " +
 			"The bare loop is the limit for any controller on this machine: one thread that reads, and writes the frame back without a look at it.",
 		plots: []plotSpec{
 			{title: "Packet-ins handled", unit: "packet-ins/s", x: "outstanding", logX: true},

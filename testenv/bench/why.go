@@ -31,7 +31,7 @@ func reasons() map[quantity]string {
 			"The rest is waiting for ovs-vswitchd: an audit gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
 		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",
 		{"punt", "packet-ins/s"}: "with one outstanding both wait for two wake-ups of a process, which leaves no room for a factor of 3: the bare loop beside it does nothing else. " +
-			"With 64, the largest part of the CPU that is left is the HMAC of the probe. At two probes a second, 64 attachments make 128 packet-ins a second",
+			"With 64, the largest part of the CPU that is left is the checksum of the probe. At two probes a second, 64 attachments make 128 packet-ins a second",
 		{"storm", "share of the storm"}: "other ports lose nothing. Where ovs-testcontroller loses next to nothing either, nobody can forward 1.5 times as much. " +
 			"Until the port is at its limit, a new source is translated twice here, before and after the IPS, and learned in two tables; from then on it is translated once, as by NORMAL, " +
 			"on the way back, where the switch has to look for the source to know that its port is not known",
