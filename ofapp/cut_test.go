@@ -32,7 +32,7 @@ type relay struct {
 	change [][]byte
 	twice  bool // what the switch says unasked is told twice
 
-	dumps atomic.Int64 // requests for flows
+	dumps atomic.Int64 // requests for the flows of the first table, or of all: one in each dump
 
 	peer     func(net.Conn)    // answers in the switch's place; nil: the switch does
 	met      chan struct{}     // closed when it has
@@ -222,7 +222,8 @@ func (r *relay) take(m []byte, last bool) *cut {
 }
 
 func (r *relay) before(m []byte) bool {
-	if m[1] == multipartRequest && len(m) >= 10 && binary.BigEndian.Uint16(m[8:]) == multipartFlows {
+	const atTable = 16 // in a request for flows (OpenFlow 1.3.5, 7.3.5.2)
+	if m[1] == multipartRequest && len(m) > atTable && binary.BigEndian.Uint16(m[8:]) == multipartFlows && (m[atTable] == 0 || m[atTable] == 0xff) {
 		r.dumps.Add(1)
 	}
 	r.keep(m)

@@ -25,7 +25,7 @@ func (b *bed) dumpAges() map[string]float64 {
 	ages := map[string]float64{}
 	for line := range strings.Lines(b.env.OfctlT(b.t, "dump-flows", "--no-names", b.env.Mgmt("br0"))) {
 		m := duration.FindStringSubmatch(line)
-		if m == nil || strings.Contains(line, "idle_timeout") && !strings.Contains(line, "learn(") {
+		if m == nil || regexp.MustCompile(`(idle|hard)_timeout=`).MatchString(line) && !strings.Contains(line, "learn(") {
 			continue
 		}
 		age, err := strconv.ParseFloat(m[1], 64)
