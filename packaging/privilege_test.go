@@ -214,22 +214,24 @@ func checkPrivileges(t *testing.T, pid string) {
 // passes sends a request that has to arrive behind one that must not.
 func passes(t *testing.T, in, out *testenv.Port) {
 	t.Helper()
-	request := func(text string) []byte {
+	request := func(seq uint32, text string) []byte {
 		return frame.TCP(frame.Addrs{
 			SrcMAC: frame.MAC("02:00:00:00:00:01"), DstMAC: frame.MAC("02:00:00:00:00:02"),
 			Src: netip.MustParseAddr("198.51.100.7"), Dst: netip.MustParseAddr("192.0.2.2"), SrcPort: 2222, DstPort: 80,
-		}, frame.Segment{Flags: frame.ACK | frame.PSH, Seq: 1000, Ack: 1, Payload: []byte(text)})
+		}, frame.Segment{Flags: frame.ACK | frame.PSH, Seq: seq, Ack: 1, Payload: []byte(text)})
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), testenv.Scaled(10*time.Second))
 	defer cancel()
-	good := request("GET /index.html HTTP/1.0\r\n\r\n")
+	const text = "GET /index.html HTTP/1.0\r\n\r\n"
+	good := request(1000, text)
 	if err := in.SendAll(ctx, good); err != nil {
 		t.Fatal(err)
 	}
 	if f, err := out.Next(ctx); err != nil || string(f.Data) != string(good) {
 		t.Fatalf("the request did not arrive: %v %x", err, f.Data)
 	}
-	bad := request("GET /../etc/passwd HTTP/1.0\r\n\r\n")
+	// Behind the first: of bytes that it has seen already Suricata sends on what they were.
+	bad := request(1000+uint32(len(text)), "GET /../etc/passwd HTTP/1.0\r\n\r\n")
 	llc := frame.LLC(frame.MAC("01:00:0c:cc:cc:cd"), frame.MAC("02:00:00:00:00:01"), 1, 2, nil)
 	if err := in.SendAll(ctx, bad, llc); err != nil {
 		t.Fatal(err)
