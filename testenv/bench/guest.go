@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -66,6 +68,11 @@ func (g *guest) byLength(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, way := range append(slices.Collect(maps.Values(w.arms)), bare) {
+		if err := way.breakIn(ctx, toGuest(64)); err != nil {
+			return err
+		}
+	}
 	for _, l := range guestLoads() {
 		arms := []arm{{armBare, func(ctx context.Context) error {
 			g.bare = 0
@@ -117,7 +124,7 @@ const guestFrames = 512
 // A burst goes before: the programs' memory and the datapath's flows are not new.
 func (g *guest) count(ctx context.Context, w *way, l load, unit, name string) error {
 	var began time.Duration
-	const bursts = 4
+	const bursts = 3
 	for i := range 1 + bursts {
 		if i == 1 {
 			var err error
@@ -160,6 +167,18 @@ func softirqd() (int, error) {
 	return 0, errors.Join(err, errors.New("no ksoftirqd/0"))
 }
 
+// breakIn sends through a way until all slots of the receiver's ring have been
+// used, and the kernel has given the program their memory.
+func (w *way) breakIn(ctx context.Context, f []byte) error {
+	const slots = 4096 // see openEnd
+	for range slots / guestFrames {
+		if err := w.burst(ctx, [][]byte{f}, guestFrames); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // burst sends n of the frames in turn and waits until all are through. On the
 // kernel datapath a frame is at the receiver's socket when its sending returns.
 func (w *way) burst(ctx context.Context, frames [][]byte, n uint64) error {
@@ -197,6 +216,9 @@ func (g *guest) byVLANs(ctx context.Context) error {
 			return err
 		}
 		defer s.close()
+		if err := s.way.breakIn(ctx, c.each[0]); err != nil {
+			return err
+		}
 		arms = append(arms,
 			g.warm(s, load{c.what, float64(n), c.each[:1]}, byVLANs, armOFController+oneInUse),
 			g.warm(s, load{c.what, float64(n), c.each}, byVLANs, armOFController+allInUse))
@@ -217,7 +239,11 @@ func (g *guest) byPorts(ctx context.Context) error {
 			return err
 		}
 		defer s.close()
-		arms = append(arms, g.warm(s, load{trunkCase(n), float64(n), [][]byte{tagged(64, trunkVLAN)}}, byPorts, armOFController))
+		f := tagged(64, trunkVLAN)
+		if err := s.way.breakIn(ctx, f); err != nil {
+			return err
+		}
+		arms = append(arms, g.warm(s, load{trunkCase(n), float64(n), [][]byte{f}}, byPorts, armOFController))
 	}
 	return interleave(ctx, guestRounds, arms)
 }

@@ -207,7 +207,7 @@ func (g gust) rounds() int {
 	if g.rate < 20_000 {
 		return 2
 	}
-	return 5
+	return 4
 }
 
 // blow is one storm on one bridge.

@@ -77,7 +77,7 @@ func runTCP(ctx context.Context, b *bench) error {
 				return b.transfer(ctx, pipes[a.name], what, n, a.name)
 			}})
 		}
-		if err := b.decide(ctx, 12, arms, func() error { return b.tcpClaims(what) }); err != nil {
+		if err := b.decide(ctx, 8, arms, func() error { return b.tcpClaims(what) }); err != nil {
 			return err
 		}
 	}
