@@ -87,7 +87,7 @@ fleet-faults: deps ## Hurt the database of a fleet and write the fault table of 
 
 .PHONY: bench
 bench: deps ## Measure beside its peers and write docs/performance.md; one part: BENCH=install
-	@testenv/install.sh suricata bench kernel
+	@testenv/install.sh suricata bench
 	CGO_ENABLED=0 go build -trimpath -o bin/bench ./testenv/bench
 	$(ROOT) bin/bench $(BENCH)
 

@@ -27,7 +27,7 @@ type bed struct {
 }
 
 func newBed(ctx context.Context) (*bed, error) {
-	env, err := testenv.Start(ctx, testenv.Options{Datapath: os.Getenv("TESTENV_DATAPATH")}) // kernel.go sets it
+	env, err := testenv.Start(ctx, testenv.Options{})
 	if err != nil {
 		return nil, err
 	}

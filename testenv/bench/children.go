@@ -10,11 +10,10 @@ const (
 	childPunt   = "child-punt"
 	childEcho   = "child-echo"
 	childEngine = "child-engine"
-	childGuest  = "child-guest"
 )
 
 // children are what this program does as a process of its own, so that its CPU
 // time can be told from that of the rest.
 func children() map[string]func(args []string) error {
-	return map[string]func(args []string) error{childPunt: handlePunts, childEcho: echoPunts, childEngine: runEngine, childGuest: runGuest, cluster.Child: cluster.RunHosts}
+	return map[string]func(args []string) error{childPunt: handlePunts, childEcho: echoPunts, childEngine: runEngine, cluster.Child: cluster.RunHosts}
 }

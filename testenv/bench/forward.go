@@ -132,10 +132,12 @@ type load struct {
 	frames [][]byte
 }
 
-func ofLength(n int) load { return load{fmt.Sprintf("%d bytes", n), float64(n), [][]byte{toGuest(n)}} }
-
 func loads() []load {
-	return []load{ofLength(64), ofLength(256), ofLength(512), ofLength(1024), ofLength(1518), {"IMIX", (7*64 + 4*594 + 1518) / 12., imix()}}
+	var all []load
+	for _, n := range []int{64, 256, 512, 1024, 1518} {
+		all = append(all, load{fmt.Sprintf("%d bytes", n), float64(n), [][]byte{toGuest(n)}})
+	}
+	return append(all, load{"IMIX", (7*64 + 4*594 + 1518) / 12., imix()})
 }
 
 // cost pumps through a way and records rate and CPU of the switch per frame.

@@ -25,8 +25,7 @@ func reasons() map[quantity]string {
 			"Minimal flows that tell VLANs apart need as many and grow alike, NORMAL needs half as many. Neither the exact match cache nor the number of masks has a part in it: [how that was found](#micro-benchmarks)",
 		{"forward", "µs CPU per frame"}: "minimal flows that put a tag on and take it off, as every gateway has to, cost up to 1.05 of those that do not, and beside them next to nothing is left. " +
 			"Flows that match on the port alone are found without a hash of the frame (the simple match of Open vSwitch); with a tag to look at they are not",
-		{"trunks", "µs CPU per frame"}: "the userspace datapath asks each of its ports for frames in turn, idle ones too; minimal flows, which know nothing of the other ports, cost as much more. The kernel datapath asks no port: [there](#the-kernel-datapath) the cost is flat",
-		{"kernel", byLength}:           "a tag on and off, which every gateway has to put on that wants the origin back: minimal flows with one cost as much",
+		{"trunks", "µs CPU per frame"}: "the userspace datapath asks each of its ports for frames in turn, idle ones too; minimal flows, which know nothing of the other ports, cost as much more",
 		{"install", "s, change one"}: "what ofcontroller has to do is 4 ms (`BenchmarkChange/100000macs`), beside 9 ms for reading the YAML. " +
 			"The rest is waiting for ovs-vswitchd: an audit gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
 		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",

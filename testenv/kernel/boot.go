@@ -59,15 +59,11 @@ func (im Image) Run(ctx context.Context, controller string, bins []Binary, each 
 		return nil, err
 	}
 	defer os.Remove(script)
-	processors := []string{"-accel", "tcg,thread=multi", "-smp", "2"}
-	if im.Counted {
-		processors = []string{"-accel", "tcg,thread=single", "-icount", "shift=0", "-smp", "1"}
-	}
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append(processors,
-		"-cpu", guestCPU, "-m", "3072", "-nographic", "-no-reboot", "-nic", "none",
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
+		"-accel", "tcg,thread=multi", "-cpu", guestCPU, "-smp", "2", "-m", "3072", "-nographic", "-no-reboot", "-nic", "none",
 		"-kernel", filepath.Join(im.Root, "boot", "vmlinuz-"+im.Version), "-initrd", im.Initrd,
 		"-append", "console=ttyS0 quiet panic=-1 "+guestKernel+" script="+script,
-		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")...)
+		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -19,12 +19,6 @@ type Image struct {
 	Version string // such as 6.1.0-56-amd64
 	Root    string // directory with boot/ and lib/modules/
 	Initrd  string
-
-	// Counted gives the guest one processor and a clock that goes on by one
-	// nanosecond with every instruction of it, and with the host's clock while it
-	// is idle (qemu-system-x86_64(1), -icount shift=0): time is instructions, whatever
-	// else the host does.
-	Counted bool
 }
 
 // metaPackage depends on the package that holds the current kernel.
