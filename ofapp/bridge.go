@@ -51,9 +51,11 @@ func (a *App) ensureBridge(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
 	done, err := a.db.Ensure(ctx, a.spec())
-	if len(done) > 0 {
-		a.log.WithField("bridge", a.config().Bridge.Name).WithField("changes", strings.Join(done, "; ")).Info("bridge set up")
-		a.doubtFlows()
+	if len(done.Lines) > 0 {
+		a.log.WithField("bridge", a.config().Bridge.Name).WithField("changes", strings.Join(done.Lines, "; ")).Info("bridge set up")
+		if !done.Roomier {
+			a.doubtFlows()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)

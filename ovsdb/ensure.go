@@ -8,6 +8,15 @@ import (
 	"fmt"
 )
 
+// Done is what Ensure changed.
+type Done struct {
+	Lines []string // a line for each change, for the log
+	// Roomier says that tables take more flows than before, and that nothing else
+	// changed: the flows that the bridge holds stay. Any other change can take
+	// them away.
+	Roomier bool
+}
+
 // Ensure brings the bridge to the spec, in one transaction that holds only what differs (none when nothing does), and waits
 // until ovs-vswitchd has applied what the database holds, this change among it (cur_cfg has reached next_cfg;
 // ovs-vswitchd.conf.db(5), Open_vSwitch, Configuration). After it returned without an error, Snapshot shows the result.
@@ -19,29 +28,29 @@ import (
 // but ovs-vswitchd was not seen to apply it. Errors are ErrNotConnected, ErrNoBridge, ErrNotInitialized, ErrPortElsewhere
 // (nothing was changed), the server's own, and the context's. When the connection is lost during the transaction it is not
 // known whether that was carried out. Any error may be met by calling again: what is there already is not changed again.
-func (c *Client) Ensure(ctx context.Context, spec Spec) ([]string, error) {
+func (c *Client) Ensure(ctx context.Context, spec Spec) (Done, error) {
 	select { // one at a time
 	case c.writing <- struct{}{}:
 		defer func() { <-c.writing }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return Done{}, ctx.Err()
 	}
 	c.mu.Lock()
 	s := c.session
 	c.mu.Unlock()
 	if s == nil {
-		return nil, fmt.Errorf("ensure bridge %s: %w", c.options.Bridge, ErrNotConnected)
+		return Done{}, fmt.Errorf("ensure bridge %s: %w", c.options.Bridge, ErrNotConnected)
 	}
 	ctx, cancel := s.Bind(ctx)
 	defer cancel(nil)
-	changes, err := c.ensure(ctx, s, spec)
+	done, err := c.ensure(ctx, s, spec)
 	if err != nil {
 		if cause := context.Cause(ctx); errors.Is(cause, ErrNotConnected) {
 			err = cause
 		}
-		return changes, fmt.Errorf("ensure bridge %s: %w", c.options.Bridge, err)
+		return done, fmt.Errorf("ensure bridge %s: %w", c.options.Bridge, err)
 	}
-	return changes, nil
+	return done, nil
 }
 
 // Check tells why Ensure would refuse the spec, and changes nothing. Its errors
@@ -61,23 +70,23 @@ func (c *Client) Check(ctx context.Context, spec Spec) error {
 	return nil
 }
 
-func (c *Client) ensure(ctx context.Context, s *connection, spec Spec) ([]string, error) {
+func (c *Client) ensure(ctx context.Context, s *connection, spec Spec) (Done, error) {
 	p, err := s.plan(ctx, c.options.Bridge, spec)
 	if err != nil {
-		return nil, err
+		return Done{}, err
 	}
-	changes := p.changes()
+	done := Done{Lines: p.changes(), Roomier: p.roomier()}
 	next := p.root.NextCfg
-	if len(changes) > 0 {
+	if len(done.Lines) > 0 {
 		if next, err = s.commit(ctx, p); err != nil {
-			return nil, err
+			return Done{}, err
 		}
 	}
 	if err := s.applied(ctx, next); err != nil {
-		return changes, err
+		return done, err
 	}
 	c.publish(s)
-	return changes, nil
+	return done, nil
 }
 
 // plan reads the rows, as they are now and whole, and compares them with the spec.

@@ -140,6 +140,46 @@ func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 	}
 }
 
+// TestEnsureMakesRoom tells more room for flows, which takes none away, from all
+// other changes. The switch keeps its flows.
+func TestEnsureMakesRoom(t *testing.T) {
+	s := newServer(t)
+	s.startSwitch()
+	c := s.watch()
+	spec := created()
+	ensure(t, c, spec)
+	s.ofctl("add-flow", "table=1,priority=7,actions=drop")
+	for _, step := range []struct {
+		what    string
+		tables  map[int]Table
+		roomier bool
+	}{
+		{"a first limit", map[int]Table{1: {Name: "one", FlowLimit: pointer(5)}}, false},
+		{"more", map[int]Table{1: {Name: "one", FlowLimit: pointer(6)}}, true},
+		{"less", map[int]Table{1: {Name: "one", FlowLimit: pointer(4)}}, false},
+		{"more, and another name", map[int]Table{1: {Name: "two", FlowLimit: pointer(5)}}, false},
+		{"more, and another table", map[int]Table{1: {Name: "two", FlowLimit: pointer(6)}, 2: {Name: "three"}}, false},
+		{"no limit", map[int]Table{1: {Name: "two"}}, true},
+		{"nothing", map[int]Table{1: {Name: "two"}}, false},
+	} {
+		spec.Tables = step.tables
+		done, err := c.Ensure(t.Context(), spec)
+		if err != nil || done.Roomier != step.roomier {
+			t.Errorf("%s: %+v, %v", step.what, done, err)
+		}
+		if flows := s.ofctl("dump-flows", "table=1"); !strings.Contains(flows, "priority=7") {
+			t.Errorf("%s: the flow has gone: %s", step.what, flows)
+		}
+	}
+	spec.Tables, spec.Protect = map[int]Table{1: {Name: "two", FlowLimit: pointer(9)}}, true
+	ensure(t, c, spec)
+	spec.Tables, spec.Protect = map[int]Table{1: {Name: "two", FlowLimit: pointer(10)}}, false
+	spec.Open = []string{spec.Ports[0].Name}
+	if done, err := c.Ensure(t.Context(), spec); err != nil || len(done.Lines) < 2 || done.Roomier {
+		t.Errorf("more, and a port: %+v, %v", done, err)
+	}
+}
+
 // TestEnsureProtects protects the ports that lead to no IPS, and ends the protection of
 // those that do: of a bond, by any of its members.
 func TestEnsureProtects(t *testing.T) {
@@ -233,9 +273,9 @@ func TestEnsureRefuses(t *testing.T) {
 	refuse := func(name string, spec Spec, want error, part string) {
 		t.Helper()
 		before := s.vsctl("--no-wait", "get", "Open_vSwitch", ".", "next_cfg")
-		changes, err := c.Ensure(t.Context(), spec)
-		if err == nil || (want != nil && !errors.Is(err, want)) || !strings.Contains(err.Error(), part) || changes != nil {
-			t.Errorf("%s: changed %q, error %v; want the error %v with %q", name, changes, err, want, part)
+		done, err := c.Ensure(t.Context(), spec)
+		if err == nil || (want != nil && !errors.Is(err, want)) || !strings.Contains(err.Error(), part) || done.Lines != nil {
+			t.Errorf("%s: changed %q, error %v; want the error %v with %q", name, done.Lines, err, want, part)
 		}
 		if after := s.vsctl("--no-wait", "get", "Open_vSwitch", ".", "next_cfg"); after != before {
 			t.Errorf("%s: next_cfg went from %s to %s", name, before, after)
@@ -261,13 +301,13 @@ func TestEnsureWithoutASwitch(t *testing.T) {
 	c := s.watch()
 	for attempt, wantChanges := range []bool{true, false} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		changes, err := c.Ensure(ctx, created())
+		done, err := c.Ensure(ctx, created())
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "ovs-vswitchd") {
 			t.Errorf("attempt %d: error %v, want one that names ovs-vswitchd", attempt, err)
 		}
-		if (len(changes) > 0) != wantChanges {
-			t.Errorf("attempt %d: changes %q", attempt, changes)
+		if (len(done.Lines) > 0) != wantChanges {
+			t.Errorf("attempt %d: changes %q", attempt, done.Lines)
 		}
 	}
 	waitForInterface(t, c, "p1", "in the database, without ofport", func(i Interface) bool { return i.OFPort == 0 })

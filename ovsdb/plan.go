@@ -100,7 +100,22 @@ type tableChange struct {
 	id   int
 	uuid string // of the row to change, "" when the bridge needs a new row
 	old  bool   // the new row takes the place of one that another bridge or table uses, too
+	have *Table // nil: there was none
 	want Table
+}
+
+// roomier tells whether the table takes more flows than before, and nothing else
+// changes.
+func (c tableChange) roomier() bool {
+	if c.have == nil || c.have.FlowLimit == nil {
+		return false
+	}
+	more := c.want
+	if more.FlowLimit != nil && *more.FlowLimit < *c.have.FlowLimit {
+		return false
+	}
+	more.FlowLimit = c.have.FlowLimit
+	return more.equal(*c.have)
 }
 
 // makePlan compares the rows with the spec.
@@ -259,10 +274,11 @@ func (p *plan) planTables(r rows, spec Spec) error {
 			if want.Prefixes == nil {
 				want.Prefixes = tableOf(have).Prefixes
 			}
-			if tableOf(have).equal(want) {
+			now := tableOf(have)
+			if now.equal(want) {
 				continue
 			}
-			change.want = want
+			change.have, change.want = &now, want
 			if change.old = users[uuid] > 1; !change.old {
 				change.uuid = uuid
 			}
@@ -283,6 +299,16 @@ func (r rows) tableUsers() map[string]int {
 		}
 	}
 	return users
+}
+
+// roomier tells whether there is nothing to do but to let tables take more flows.
+func (p *plan) roomier() bool {
+	for _, t := range p.tables {
+		if !t.roomier() {
+			return false
+		}
+	}
+	return len(p.changes()) == len(p.tables) && len(p.tables) > 0
 }
 
 // changes tells the plan for the log, one line per change; none: nothing is to be done.

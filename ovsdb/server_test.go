@@ -136,6 +136,12 @@ func (s *server) vsctl(args ...string) string {
 }
 
 // ip runs ip(8) in the switch's namespace.
+// ofctl runs ovs-ofctl(8) on the test's bridge.
+func (s *server) ofctl(command string, args ...string) string {
+	s.t.Helper()
+	return s.run("ovs-ofctl", append([]string{command, "unix:" + s.path(testBridge+".mgmt")}, args...)...)
+}
+
 func (s *server) ip(args ...string) {
 	s.t.Helper()
 	s.run("ip", append([]string{"-n", s.namespace}, args...)...)
@@ -235,9 +241,9 @@ func ensure(t *testing.T, c *Client, spec Spec) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	changes, err := c.Ensure(ctx, spec)
+	done, err := c.Ensure(ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return changes
+	return done.Lines
 }
