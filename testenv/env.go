@@ -37,6 +37,9 @@ type Options struct {
 	Datapath string
 	// Bridge is made at the start; "" makes none.
 	Bridge string
+	// Under is a program with its arguments that runs ovs-vswitchd, such as
+	// valgrind(1). It must become the process that it was started as.
+	Under []string
 }
 
 // Env is one running switch with everything around it. Its methods may be called
@@ -47,6 +50,7 @@ type Env struct {
 	dir      string
 	ownDir   bool
 	datapath string
+	under    []string
 	log      func(format string, args ...any)
 	tools    toolPaths
 
@@ -74,7 +78,7 @@ func Start(ctx context.Context, o Options) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Env{datapath: o.Datapath, log: o.Log, tools: tools}
+	e := &Env{datapath: o.Datapath, under: o.Under, log: o.Log, tools: tools}
 	if e.log == nil {
 		e.log = func(string, ...any) {}
 	}

@@ -4,7 +4,7 @@
 # With the word "race" also what `go test -race` needs, with "suricata" Suricata, with "kernel" what runs the tests in a
 # virtual machine, with "debootstrap" what testenv/other-ovs.sh needs, with "browser" a browser for the status page's test,
 # with "image" what builds and runs a container image, with "promtool" the checker of Prometheus's alert rules, with "bench"
-# the programs that `make bench` measures beside, with "clocks" what makes a program's clocks jump.
+# what `make bench` measures beside and counts instructions with, with "clocks" what makes a program's clocks jump.
 set -euo pipefail
 export PATH="/usr/local/go/bin:$PATH:/usr/sbin:/sbin"
 
@@ -46,6 +46,7 @@ if wants image && ! have podman; then missing+=(podman runc); fi
 if wants bench; then # peers to measure beside
   have ovs-testcontroller || missing+=(openvswitch-testcontroller)
   have osken-manager || missing+=(python3-os-ken)
+  have vgdb || missing+=(valgrind)
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,7 +47,8 @@ func (e *Env) LaunchSwitch() error {
 	if e.datapath == "netdev" {
 		args = append(args, "--disable-system") // do not look for the kernel's datapath
 	}
-	vswitchd, err := e.startDaemon("ovs-vswitchd", e.tools.vswitchd, args...)
+	argv := slices.Concat(e.under, []string{e.tools.vswitchd}, args)
+	vswitchd, err := e.startDaemon("ovs-vswitchd", argv[0], argv[1:]...)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (b *bench) idle(ctx context.Context, e *bed, n int) error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("%d attachments", n)
+	what := several(n, "attachment")
 	measure := func(name string, ask bool) arm {
 		return arm{name, func(ctx context.Context) error {
 			before, err := cpuTime(ctl.PID())

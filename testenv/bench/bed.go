@@ -23,8 +23,12 @@ import (
 // bed is one switch with everything around it.
 type bed struct {
 	*testenv.Env
-	ends []*end
+	ends   []*end
+	counts *callgrind // nil unless instructions are counted
 }
+
+// bedMaker is newBed, or newCountedBed.
+type bedMaker func(context.Context) (*bed, error)
 
 func newBed(ctx context.Context) (*bed, error) {
 	env, err := testenv.Start(ctx, testenv.Options{})
@@ -39,6 +43,9 @@ func (b *bed) close() {
 		e.close()
 	}
 	b.Stop()
+	if b.counts != nil {
+		_ = os.RemoveAll(b.counts.dir)
+	}
 }
 
 // cable puts a port with an open far end on a bridge.

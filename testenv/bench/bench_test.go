@@ -39,7 +39,7 @@ var update = flag.Bool("update", false, "write the generated parts anew")
 // smallest sizes: traffic comes through, every claim is measured, and the whole
 // makes a document.
 func TestSubjects(t *testing.T) {
-	for _, name := range []string{"vlans", "trunks", "install", "fleet"} {
+	for _, name := range []string{"vlans", "trunks", "hosts", "install", "fleet"} {
 		t.Run(name, func(t *testing.T) {
 			chosen, err := choose([]string{name})
 			if err != nil {

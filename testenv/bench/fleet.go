@@ -74,7 +74,7 @@ func (b *bench) fleetSize(ctx context.Context, n int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	r := &fleetRun{bench: b, c: c, what: number(float64(n)) + " hosts", x: float64(n), ports: 1000}
+	r := &fleetRun{bench: b, c: c, what: several(n, "host"), x: float64(n), ports: 1000}
 	if r.rules, err = writeRules(c.Backbone.Dir()); err != nil {
 		return err
 	}

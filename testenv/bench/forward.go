@@ -75,28 +75,37 @@ func (w *ways) build(ctx context.Context) error {
 			return err
 		}
 		w.beds[a.name] = b
-		build := b.looped
-		if !a.loop {
-			build = b.way
-		}
-		made, err := build(a.prefix)
+		made, ctl, err := a.build(ctx, b)
 		if err != nil {
 			return err
 		}
 		w.arms[a.name] = made
-		if a.flows != nil {
-			err = b.flows(made.bridge, a.flows...)
-		} else {
-			w.ctl, err = b.gateway(ctx, carrierYAML(a.prefix, "uniform", fmt.Sprintf("  - {port: %s-in, vlans: [0]}", a.prefix)))
-		}
-		if err != nil {
-			return err
-		}
-		if err := made.teach(ctx); err != nil {
-			return err
+		if ctl != nil {
+			w.ctl = ctl
 		}
 	}
 	return nil
+}
+
+// build makes the way of an arm on a switch, and its gateway if it has one. Both
+// ends are known to the switch then.
+func (a wayArm) build(ctx context.Context, b *bed) (w *way, ctl *gateway, err error) {
+	if a.loop {
+		w, err = b.looped(a.prefix)
+	} else {
+		w, err = b.way(a.prefix)
+	}
+	switch {
+	case err != nil:
+	case a.flows != nil:
+		err = b.flows(w.bridge, a.flows...)
+	default:
+		ctl, err = b.gateway(ctx, carrierYAML(a.prefix, "uniform", fmt.Sprintf("  - {port: %s-in, vlans: [0]}", a.prefix)))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, ctl, w.teach(ctx)
 }
 
 // toGuest is a UDP frame of so many bytes, FCS counted and not sent.

@@ -153,7 +153,7 @@ func (b *bench) installSize(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	what := number(float64(n)) + " flows"
+	what := several(n, "flow")
 	b.add(what, float64(n), armOFController, "MiB resident", memory)
 	if err := in.meters(); err != nil {
 		return err

@@ -55,7 +55,7 @@ func pick[T any](b *bench, full, short T) T {
 
 func subjects() []subject {
 	return []subject{
-		forwarding(), tcp(), delay(), vlans(), trunkPorts(), hosts(), install(), restart(), start(), punts(), storm(), engines(), attachments(), offloaded(), fleets(),
+		forwarding(), instructionCounts(), tcp(), delay(), vlans(), trunkPorts(), hosts(), install(), restart(), start(), punts(), storm(), engines(), attachments(), offloaded(), fleets(),
 	}
 }
 

@@ -47,61 +47,81 @@ func peer(host, guest int, vlan uint16, out bool) []byte {
 func hosts() subject {
 	return subject{
 		name: "hosts", title: "Datapath flows by hosts", limit: 5 * time.Minute,
-		method: "Each of so many hosts outside sends a frame to one of 20 guests behind a trunk port, and gets one back, in one VLAN; then the flows of the datapath are counted. " +
-			"NORMAL is shown up to 10,000 hosts. A loop costs a pass more, with flows of its own: they are counted too, the four ingress ports are the uplink, the trunk port and both ends of the loop.",
+		method: "Each of so many hosts outside sends a frame to one of 20 guests behind a trunk port, and gets one back, in one VLAN, or spread over 64 or 4,000; then the flows of the datapath are counted. " +
+			"NORMAL is shown with one VLAN and up to 10,000 hosts. A loop costs a pass more, with flows of its own: they are counted too, the four ingress ports are the uplink, the trunk port and both ends of the loop.",
 		plots: []plotSpec{{title: "Datapath flows by hosts", unit: "datapath flows", x: "hosts", logX: true, logY: true}},
 		run:   runHosts,
 	}
 }
 
 func runHosts(ctx context.Context, b *bench) error {
-	w, err := newWays(ctx)
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	if err := w.ctl.reload(ctx, yaml("g", "  - {port: g-in, vlans: [1]}", ""), 0); err != nil {
-		return err
-	}
-	for _, n := range pick(b, []int{100, 1000, 10_000, 100_000}, []int{50}) {
-		what := number(float64(n)) + " hosts"
-		run := func(name string) arm {
-			return arm{name, func(ctx context.Context) error { return b.talk(ctx, w, name, what, n) }}
-		}
-		arms := []arm{run(armGateway)}
-		if n <= 10_000 {
-			arms = append(arms, run(armNormal))
-		}
-		if err := interleave(ctx, b.rounds(3), arms); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		if err := b.limit(what, perIngress, armGateway, atMost(2)); err != nil {
-			return err
+	for _, c := range []struct {
+		name  string
+		vlans int
+		hosts []int
+	}{
+		{armOFController, 1, pick(b, []int{100, 1000, 10_000, 100_000}, []int{50})},
+		{armNormal, 1, pick(b, []int{100, 1000, 10_000}, []int{50})},
+		{armOFController, 64, pick(b, []int{100, 1000, 10_000, 100_000}, nil)},
+		{armOFController, 4000, pick(b, []int{4000, 10_000, 100_000}, nil)},
+	} {
+		if err := b.hostsIn(ctx, c.name, c.vlans, c.hosts); err != nil {
+			return fmt.Errorf("%s, %d VLANs: %w", c.name, c.vlans, err)
 		}
 	}
 	return nil
 }
 
-// talk has n hosts talk through a way and counts datapath flows.
-func (b *bench) talk(ctx context.Context, w *ways, name, what string, n int) error {
-	if err := w.beds[name].purge(); err != nil {
+// hostsIn has numbers of hosts talk in so many VLANs, on a switch in the manner
+// of an arm, and counts datapath flows.
+func (b *bench) hostsIn(ctx context.Context, name string, vlans int, counts []int) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	s, err := newVLANSwitch(ctx, newBed, name, vlans)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.makeRoom(ctx, newVLANCount(vlans).each); err != nil {
+		return err
+	}
+	label := name + ", " + several(vlans, "VLAN")
+	for _, n := range counts {
+		what := several(n, "host")
+		run := arm{label, func(ctx context.Context) error { return b.talk(ctx, s, label, what, n, vlans) }}
+		if err := interleave(ctx, b.rounds(3), []arm{run}); err != nil {
+			return err
+		}
+		if name == armOFController {
+			if err := b.limit(what, perIngress, label, atMost(2)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// talk has n hosts talk and counts datapath flows.
+func (b *bench) talk(ctx context.Context, s *vlanSwitch, label, what string, n, vlans int) error {
+	if err := s.purge(); err != nil {
 		return err
 	}
 	var inward, outward [][]byte
 	for h := range n {
-		inward = append(inward, peer(h, h%guests, 1, false))
-		outward = append(outward, peer(h, h%guests, 1, true))
+		vlan := uint16(1 + h%vlans)
+		inward = append(inward, peer(h, h%guests, vlan, false))
+		outward = append(outward, peer(h, h%guests, vlan, true))
 	}
-	way := w.arms[name]
-	if err := exchange(ctx, way, inward, outward); err != nil {
+	if err := exchange(ctx, s.way, inward, outward); err != nil {
 		return err
 	}
-	all, inputs, err := w.flowsOf(name)
+	all, err := s.datapathFlows()
 	if err != nil {
 		return err
 	}
-	b.add(what, float64(n), name, "datapath flows", float64(all))
-	b.add(what, float64(n), name, perIngress, float64(all)/float64(inputs))
+	b.add(what, float64(n), label, "datapath flows", float64(all))
+	b.add(what, float64(n), label, perIngress, float64(all)/float64(s.inputs*min(n, vlans)))
 	return nil
 }
 
@@ -118,37 +138,12 @@ func exchange(ctx context.Context, w *way, inward, outward [][]byte) error {
 			if _, err := d.in.socket.Send(part...); err != nil {
 				return err
 			}
-			for d.out.count.Load()-start < uint64(len(part)) {
-				select {
-				case <-d.out.wake:
-				case <-time.After(5 * time.Second):
-					return fmt.Errorf("%d of %d frames came", d.out.count.Load()-start, len(part))
-				case <-ctx.Done():
-					return ctx.Err()
-				}
+			if err := d.out.came(ctx, start, len(part)); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
-}
-
-// flowsOf counts the datapath flows of an arm's ports, and those ports that had
-// any.
-func (w *ways) flowsOf(name string) (all, inputs int, err error) {
-	text, err := w.beds[name].Appctl("dpctl/dump-flows", "--names")
-	if err != nil {
-		return 0, 0, err
-	}
-	prefix := strings.TrimSuffix(w.arms[name].bridge, "-br")
-	for _, port := range []string{"up", "in", "l0", "l1"} {
-		if n := strings.Count(text, "in_port("+prefix+"-"+port+")"); n > 0 {
-			all, inputs = all+n, inputs+1
-		}
-	}
-	if inputs == 0 {
-		err = errors.New("no datapath flow has one of the ports")
-	}
-	return all, inputs, err
 }
 
 func vlans() subject {
@@ -187,7 +182,7 @@ type vlanCount struct {
 }
 
 func newVLANCount(n int) vlanCount {
-	c := vlanCount{n: n, what: number(float64(n)) + " VLANs"}
+	c := vlanCount{n: n, what: several(n, "VLAN")}
 	for v := range n {
 		c.each = append(c.each, tagged(64, uint16(v+1)))
 	}
@@ -198,13 +193,14 @@ func newVLANCount(n int) vlanCount {
 type vlanSwitch struct {
 	*bed
 	way    *way
-	inputs int // ports in use
+	ctl    *gateway // nil without
+	inputs int      // ports in use
 }
 
 // newVLANSwitch makes one that carries n VLANs in the manner of an arm.
-func newVLANSwitch(ctx context.Context, name string, n int) (s *vlanSwitch, err error) {
+func newVLANSwitch(ctx context.Context, make bedMaker, name string, n int) (s *vlanSwitch, err error) {
 	s = &vlanSwitch{inputs: 4}
-	if s.bed, err = newBed(ctx); err != nil {
+	if s.bed, err = make(ctx); err != nil {
 		return nil, err
 	}
 	if name == armNormal {
@@ -216,7 +212,7 @@ func newVLANSwitch(ctx context.Context, name string, n int) (s *vlanSwitch, err 
 	switch {
 	case err != nil:
 	case name == armOFController:
-		_, err = s.gateway(ctx, carrierYAML("v", "uniform", fmt.Sprintf("  - {port: v-in, vlans: [%s]}", upTo(n))))
+		s.ctl, err = s.gateway(ctx, carrierYAML("v", "uniform", fmt.Sprintf("  - {port: v-in, vlans: [%s]}", upTo(n))))
 	case name == armEachVLAN:
 		err = s.flows("v-br", eachVLAN(n)...)
 	}
@@ -243,7 +239,7 @@ func eachVLAN(n int) (flows []string) {
 // runVLANs has a switch for each number of VLANs, so that the numbers themselves
 // are compared in turns.
 func runVLANs(ctx context.Context, b *bench) error {
-	normal, err := newVLANSwitch(ctx, armNormal, 0)
+	normal, err := newVLANSwitch(ctx, newBed, armNormal, 0)
 	if err != nil {
 		return err
 	}
@@ -253,12 +249,12 @@ func runVLANs(ctx context.Context, b *bench) error {
 	d := pick(b, revalidation, 30*time.Millisecond) // one in each round
 	for _, n := range counts {
 		c := newVLANCount(n)
-		ours, err := newVLANSwitch(ctx, armOFController, n)
+		ours, err := newVLANSwitch(ctx, newBed, armOFController, n)
 		if err != nil {
 			return err
 		}
 		defer ours.close()
-		minimal, err := newVLANSwitch(ctx, armEachVLAN, n)
+		minimal, err := newVLANSwitch(ctx, newBed, armEachVLAN, n)
 		if err != nil {
 			return err
 		}

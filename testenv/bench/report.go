@@ -97,6 +97,14 @@ func span(samples []float64) string {
 	return number(low) + " – " + number(high)
 }
 
+// several writes a count of things.
+func several(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return number(float64(n)) + " " + thing + "s"
+}
+
 // number writes three digits, and whole numbers with thousands apart.
 func number(x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {

@@ -51,7 +51,7 @@ func (b *bench) restartSize(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	what, x := number(float64(n))+" flows", float64(n)
+	what, x := several(n, "flow"), float64(n)
 	traffic := func(ctx context.Context, arm string, d time.Duration) func() error {
 		return b.background(ctx, w, what, x, arm, d)
 	}

@@ -66,7 +66,7 @@ func runStart(ctx context.Context, b *bench) error {
 	}
 	for _, n := range pick(b, []int{4, 64, 512, 4094}, []int{4}) {
 		text := yaml("g", fmt.Sprintf("  - {port: g-in, vlans: [\"1-%d\"]}", n), "")
-		if err := b.starts(ctx, e, text, fmt.Sprintf("%d VLANs", n), float64(n), armVLANs); err != nil {
+		if err := b.starts(ctx, e, text, several(n, "VLAN"), float64(n), armVLANs); err != nil {
 			return err
 		}
 	}
@@ -76,7 +76,7 @@ func runStart(ctx context.Context, b *bench) error {
 			return err
 		}
 		made = n
-		if err := b.starts(ctx, e, yaml("g", manyTrunks(n), ""), fmt.Sprintf("%d ports", n), float64(n), armPorts); err != nil {
+		if err := b.starts(ctx, e, yaml("g", manyTrunks(n), ""), several(n, "port"), float64(n), armPorts); err != nil {
 			return err
 		}
 	}

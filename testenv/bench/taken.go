@@ -36,6 +36,7 @@ func versions() []string {
 		{"ovs-testcontroller", []string{"ovs-testcontroller", "--version"}},
 		{"os-ken", []string{"/usr/bin/python3", "-c", "import importlib.metadata as m; print(m.version('os_ken'))"}},
 		{"Suricata", []string{"suricata", "-V"}},
+		{"Valgrind", []string{"valgrind", "--version"}},
 	} {
 		if text, err := exec.Command(p.argv[0], p.argv[1:]...).Output(); err == nil {
 			out = append(out, p.name+" "+strings.TrimSuffix(number.FindString(string(text)), "."))

@@ -70,7 +70,7 @@ func runTCP(ctx context.Context, b *bench) error {
 		}
 	}
 	for _, n := range pick(b, []int{1, 2, 4, 8}, []int{1}) {
-		what := fmt.Sprintf("%d connections", n)
+		what := several(n, "connection")
 		var arms []arm
 		for _, a := range tcpArms() {
 			arms = append(arms, arm{a.name, func(ctx context.Context) error {

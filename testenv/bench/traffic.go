@@ -68,7 +68,8 @@ const slice = 50 * time.Millisecond
 // stuck is how long no frame comes before those under way count as lost.
 const stuck = 200 * time.Millisecond
 
-// firstFrame is how long a pump waits for its first frame.
+// firstFrame is how long frames are waited for that may need the slow path, on
+// a machine that is busy elsewhere.
 const firstFrame = 5 * time.Second
 
 // flow is the outcome of a pump.
@@ -133,6 +134,20 @@ func pump(ctx context.Context, in, out *end, frames [][]byte, d time.Duration) (
 		return flow{}, fmt.Errorf("%d frames sent, none came", sent)
 	}
 	return flow{frames: got, lost: sent - min(sent, out.count.Load()-start), took: took}, nil
+}
+
+// came waits until so many frames have come since the count was start.
+func (e *end) came(ctx context.Context, start uint64, n int) error {
+	for e.count.Load()-start < uint64(n) {
+		select {
+		case <-e.wake:
+		case <-time.After(firstFrame):
+			return fmt.Errorf("%d of %d frames came", e.count.Load()-start, n)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // pace sends at a steady rate for a time, whatever becomes of the frames; next

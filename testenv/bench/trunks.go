@@ -52,7 +52,7 @@ func newTrunkSwitch(ctx context.Context, n int, name string) (s *vlanSwitch, err
 	return s, nil
 }
 
-func trunkCase(n int) string { return number(float64(n)) + " ports" }
+func trunkCase(n int) string { return several(n, "port") }
 
 func runTrunks(ctx context.Context, b *bench) error {
 	var arms []arm

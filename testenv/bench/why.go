@@ -22,12 +22,13 @@ func reasons() map[quantity]string {
 		{"delay", "p50, µs"}:            "a frame passes through three programs that sleep, and how long they take to wake up differs more from run to run than the flows do: see the range",
 		{"vlans", "µs CPU per frame"}: "configured VLANs cost nothing: with one in use the cost is flat. Each VLAN in use has four datapath flows, two passes in two directions. " +
 			"ovs-vswitchd goes through all of them twice a second, which is the revalidators' part of the CPU, and a frame's two have left the processor's caches when the next comes. " +
-			"Minimal flows that tell VLANs apart need as many and grow alike, NORMAL needs half as many. Neither the exact match cache nor the number of masks has a part in it: [how that was found](#micro-benchmarks)",
+			"Minimal flows that tell VLANs apart need as many and grow alike, NORMAL needs half as many. Neither the exact match cache nor the number of masks has a part in it: [how that was found](#micro-benchmarks). " +
+			"Of the instructions that [grow](#instructions), NORMAL has as many to a pass: frames of different VLANs are handled one by one where those of one VLAN are handled as a batch",
 		{"forward", "µs CPU per frame"}: "minimal flows that put a tag on and take it off, as every gateway has to, cost up to 1.05 of those that do not, and beside them next to nothing is left. " +
-			"Flows that match on the port alone are found without a hash of the frame (the simple match of Open vSwitch); with a tag to look at they are not",
+			"Flows that match on no more than the port and the VLAN are found without looking further into the frame (the simple match of Open vSwitch). The way back from an IPS has to look at the priority in the tag, too, which tells the origin",
 		{"trunks", "µs CPU per frame"}: "the userspace datapath asks each of its ports for frames in turn, idle ones too; minimal flows, which know nothing of the other ports, cost as much more",
 		{"install", "s, change one"}: "what ofcontroller has to do is 4 ms (`BenchmarkChange/100000macs`), beside 9 ms for reading the YAML. " +
-			"The rest is waiting for ovs-vswitchd: an audit gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
+			"The rest is waiting for ovs-vswitchd, if an audit is under way: it gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
 		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",
 		{"punt", "packet-ins/s"}: "with one outstanding both wait for two wake-ups of a process, which leaves no room for a factor of 3: the bare loop beside it does nothing else. " +
 			"With 64, the largest part of the CPU that is left is the checksum of the probe. At two probes a second, 64 attachments make 128 packet-ins a second",
