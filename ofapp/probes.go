@@ -13,6 +13,9 @@ import (
 	"ofcontroller/openflow"
 )
 
+// probeSlack is how much earlier a probe may be sent, together with others.
+const probeSlack = time.Millisecond
+
 // probe sends probes to every attachment and hears the verdicts of time.
 func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 	began, restoring := time.Now(), true
@@ -39,27 +42,39 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 			if next, err = a.probeAll(ctx, conn, cfg, now); err != nil {
 				return err
 			}
-			pause := max(time.Until(next), time.Millisecond)
+			pause := max(time.Until(next), probeSlack)
 			next = time.Now().Add(pause)
 			timer.Reset(pause)
 		}
 	}
 }
 
+// probing is one look at the attachments. What it sends goes out together: the
+// switch then answers together, which wakes it and this process once for all.
+type probing struct {
+	*App
+	cfg probe.Config
+	now time.Time
+	out []openflow.PacketOut
+}
+
 // probeAll does for all attachments what is due, and returns when to look again.
 func (a *App) probeAll(ctx context.Context, conn *openflow.Conn, cfg probe.Config, now time.Time) (next time.Time, err error) {
+	p := probing{App: a, cfg: cfg, now: now}
 	next = now.Add(time.Second)
 	for _, at := range a.working() {
 		var due time.Time
-		a.judge(at, func() { due, err = a.probeOne(ctx, conn, at, cfg, now) })
-		if err != nil {
-			return next, err
-		}
+		a.judge(at, func() { due = p.one(at) })
 		if due.Before(next) {
 			next = due
 		}
 	}
-	return next, nil
+	if len(p.out) > 0 {
+		if err = conn.PacketOut(ctx, p.out...); err != nil {
+			err = fmt.Errorf("probes: %w", err)
+		}
+	}
+	return next, err
 }
 
 // away says that this process comes so much later than it wanted to: it was
@@ -136,52 +151,46 @@ func (a *App) forgetProbes() {
 	}
 }
 
-// probeOne judges what is not back, sends the attachment's next probe and checks
-// its detection, when they are due, and returns when to look again. at.mu is held.
-func (a *App) probeOne(ctx context.Context, conn *openflow.Conn, at *attachment, cfg probe.Config, now time.Time) (time.Time, error) {
+// one judges what is not back, sends the attachment's next probe and checks its
+// detection, when they are due, and returns when to look again. at.mu is held.
+func (p *probing) one(at *attachment) time.Time {
 	lost := at.tracker.Counts().Lost
-	at.tracker.Tick(now)
+	at.tracker.Tick(p.now)
 	if at.tracker.Counts().Lost > lost && at.verdict().passes() {
-		a.doubtFlows() // somebody may have taken the flows that the probes go by
+		p.doubtFlows() // somebody may have taken the flows that the probes go by
 	}
-	if at.tracker.Due(now) {
+	// The next look comes no sooner than after probeSlack.
+	if at.tracker.Due(p.now.Add(probeSlack)) {
 		f := at.tracker.Pick()
-		p := at.newProbe(f)
-		at.tracker.Sent(p.Seq, f, time.Now())
-		if err := a.sendProbe(ctx, conn, at, f, p.Frame()); err != nil {
-			return now, err
-		}
+		next := at.newProbe(f)
+		at.tracker.Sent(next.Seq, f, time.Now())
+		p.send(at, f, next.Frame())
 	}
-	next, err := a.checkDetection(ctx, conn, at, cfg, now)
+	next := p.checkDetection(at)
 	if due := at.tracker.Next(); due.Before(next) {
 		next = due
 	}
-	return next, err
+	return next
 }
 
 // checkDetection sends a canary and its twin when that is due, to an engine that
-// has a rule of ours for them. at.mu is held.
-func (a *App) checkDetection(ctx context.Context, conn *openflow.Conn, at *attachment, cfg probe.Config, now time.Time) (time.Time, error) {
+// has a rule of ours for them, and returns when to look again. at.mu is held.
+func (p *probing) checkDetection(at *attachment) time.Time {
 	if at.engine == nil || !at.verdict().passes() {
 		at.detector.Restart()
-		return now.Add(cfg.Interval), nil
+		return p.now.Add(p.cfg.Interval)
 	}
-	if at.detector.Due(now) {
-		p := at.newProbe(cfg.Formats[at.detector.Turn()%len(cfg.Formats)])
-		at.detector.Sent(p.Seq, now, cfg)
-		p.Kind = probe.Canary
-		err := a.sendProbe(ctx, conn, at, p.Format, p.Packet(at.engine.Canary()))
-		p.Kind = probe.Twin
-		if err == nil {
-			err = a.sendProbe(ctx, conn, at, p.Format, p.Packet(at.engine.Twin()))
-		}
-		if err != nil {
-			return now, err
-		}
+	if at.detector.Due(p.now) {
+		next := at.newProbe(p.cfg.Formats[at.detector.Turn()%len(p.cfg.Formats)])
+		at.detector.Sent(next.Seq, p.now, p.cfg)
+		next.Kind = probe.Canary
+		p.send(at, next.Format, next.Packet(at.engine.Canary()))
+		next.Kind = probe.Twin
+		p.send(at, next.Format, next.Packet(at.engine.Twin()))
 	}
-	at.detector.Tick(now, cfg)
-	at.tracker.Note(probe.Detection, at.detector.Fault(), now)
-	return at.detector.Next(cfg), nil
+	at.detector.Tick(p.now, p.cfg)
+	at.tracker.Note(probe.Detection, at.detector.Fault(), p.now)
+	return at.detector.Next(p.cfg)
 }
 
 // newProbe makes a probe with the next sequence number. at.mu is held.
@@ -190,17 +199,12 @@ func (at *attachment) newProbe(f probe.Format) probe.Probe {
 	return probe.Probe{Format: f, Seq: at.seq, Nonce: at.nonce, Attachment: at.index}
 }
 
-// sendProbe sends a frame into the leg that takes the format's origin. While a
-// leg is missing nothing is sent, and so nothing comes back.
-func (a *App) sendProbe(ctx context.Context, conn *openflow.Conn, at *attachment, f probe.Format, frame []byte) error {
-	leg, ok := a.probeLeg(at.cfg, flows.Origin(f.Origin))
-	if !ok {
-		return nil
+// send has a frame go into the leg that takes the format's origin. While a leg is
+// missing nothing is sent, and so nothing comes back.
+func (p *probing) send(at *attachment, f probe.Format, frame []byte) {
+	if leg, ok := p.probeLeg(at.cfg, flows.Origin(f.Origin)); ok {
+		p.out = append(p.out, openflow.PacketOut{InPort: openflow.PortController, Port: leg, Data: frame})
 	}
-	if err := conn.PacketOut(ctx, openflow.PacketOut{InPort: openflow.PortController, Port: leg, Data: frame}); err != nil {
-		return fmt.Errorf("probe of %s: %w", at.cfg.Name, err)
-	}
-	return nil
 }
 
 // probeLeg is the port that the origin's frames go out of to the attachment;

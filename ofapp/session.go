@@ -271,6 +271,7 @@ type target struct {
 	gateway flows.Gateway
 	faults  []string
 	table   *wantedTable
+	takers  map[uint32][]int // of the gateway's groups, once they were asked for
 }
 
 // want gives the target for the inputs of now. It brings the bridge to its

@@ -40,8 +40,8 @@ func (t *dispatched) add(c flows.Cookie, packets uint64) {
 type traffic struct{ sent, back uint64 }
 
 // byAttachment tells the attachments apart, by name. Of several, the buckets of
-// the groups tell what each was sent.
-func (t *dispatched) byAttachment(g flows.Gateway, groups []openflow.GroupStats) map[string]traffic {
+// the groups tell what each was sent; takers are as [flows.Takers] gives them.
+func (t *dispatched) byAttachment(g flows.Gateway, takers map[uint32][]int, groups []openflow.GroupStats) map[string]traffic {
 	out := map[string]traffic{}
 	for _, at := range g.Attachments {
 		c := traffic{}
@@ -56,7 +56,6 @@ func (t *dispatched) byAttachment(g flows.Gateway, groups []openflow.GroupStats)
 	if len(g.Attachments) == 1 {
 		return out
 	}
-	takers := flows.Takers(g)
 	for _, s := range groups {
 		if len(s.Buckets) != len(takers[s.ID]) {
 			continue // of another time
@@ -119,8 +118,11 @@ func (s *syncer) listen(ctx context.Context, now time.Time) error {
 		if groups, err = s.conn.GroupStats(ctx); err != nil {
 			return fmt.Errorf("read the groups' counters: %w", err)
 		}
+		if s.target.takers == nil {
+			s.target.takers = flows.Takers(g)
+		}
 	}
-	counts := s.held.dispatched.byAttachment(g, groups)
+	counts := s.held.dispatched.byAttachment(g, s.target.takers, groups)
 	for _, at := range s.a.list() {
 		name := at.cfg.Name
 		if s.silence[name] == nil {
