@@ -42,6 +42,9 @@ func (b *bed) close() {
 	for _, e := range b.ends {
 		e.close()
 	}
+	if b.counts != nil {
+		b.KillSwitch() // it would take its time
+	}
 	b.Stop()
 	if b.counts != nil {
 		_ = os.RemoveAll(b.counts.dir)

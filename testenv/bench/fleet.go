@@ -168,7 +168,7 @@ func (r *fleetRun) spent(unit string, scale float64, work func() error) error {
 
 // rest measures a fleet in which nothing happens.
 func (r *fleetRun) rest(ctx context.Context) error {
-	d := pick(r.bench, 6*time.Second, time.Second)
+	d := pick(r.bench, 4*time.Second, time.Second)
 	return r.spent("% of a core at rest", 100/d.Seconds(), func() error {
 		select {
 		case <-time.After(d):

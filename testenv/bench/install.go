@@ -181,7 +181,7 @@ func (in *installer) meters() error {
 // steps are the changes measured, each from the state before it.
 func steps() []struct{ unit, state string } {
 	return []struct{ unit, state string }{
-		{"", "none"}, {"s, from nothing", "first"}, {"s, change one", "changed"}, {"", "first"}, {"s, replace all", "second"},
+		{"", "none"}, {"s, from nothing", "first"}, {"s, change one", "changed"}, {"s, replace all", "second"},
 	}
 }
 
