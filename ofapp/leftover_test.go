@@ -85,6 +85,7 @@ func TestSuricataLeft(t *testing.T) {
 	r := newLeftBed(t, a, s0)
 	defer r.endSuricatas("left0")
 	r.load(t)
+	eventually(t, suricataStart, "a Suricata runs", func() bool { return r.pidOf("left0") != 0 })
 	first := r.pidOf("left0")
 	if !suricataRuns(first) {
 		t.Errorf("no Suricata runs as process %d", first)
