@@ -198,9 +198,9 @@ type vlanSwitch struct {
 }
 
 // newVLANSwitch makes one that carries n VLANs in the manner of an arm.
-func newVLANSwitch(ctx context.Context, make bedMaker, name string, n int) (s *vlanSwitch, err error) {
+func newVLANSwitch(ctx context.Context, newBed bedMaker, name string, n int) (s *vlanSwitch, err error) {
 	s = &vlanSwitch{inputs: 4}
-	if s.bed, err = make(ctx); err != nil {
+	if s.bed, err = newBed(ctx); err != nil {
 		return nil, err
 	}
 	if name == armNormal {
