@@ -35,6 +35,8 @@ func (h *formatHealth) lost(downAfter int, others bool) {
 // sound tells whether there is no doubt in the format.
 func (h *formatHealth) sound() bool { return h.last == returned && !h.failed }
 
+func (h *formatHealth) doubtful() bool { return !h.sound() }
+
 func (t *Tracker) setFormats(formats []Format) {
 	if len(formats) == 0 {
 		formats = []Format{{}}
@@ -66,50 +68,90 @@ func (t *Tracker) format(f Format) *formatHealth {
 
 // Pick chooses the format of the next probe.
 //
-// While the attachment is up, formats are taken in turn, and every second probe
-// has one in doubt, where there is any: it is judged before the others' turn
-// comes. After a loss that is a surprise comes the format that came back last. So the loss of some
-// formats makes no DownAfter losses in a row, while an attachment that gives
-// nothing back is noticed as quickly as with one format alone. Formats that fail
-// together should stand apart in Config.Formats: before anything is in doubt,
-// DownAfter that stand side by side look like the whole.
+// While the attachment is up, formats are taken in turn, and between two probes
+// one is sent that has a format in doubt, where there is any. What comes of it
+// counts for that format alone: it is lost again, or comes back. So the loss of
+// some formats makes no DownAfter losses in a row, while an attachment that gives
+// nothing back is noticed as quickly as with one format alone. After a loss that
+// is a surprise comes the format that came back last. Formats that fail together
+// should stand apart in Config.Formats: before anything is in doubt, DownAfter
+// that stand side by side look like the whole.
 //
 // While it is not up, formats are tried in turn until one comes back; then those
 // that do come back are used, so that the others do not keep it down.
 func (t *Tracker) Pick() Format {
-	i := -1
+	h := (*formatHealth)(nil)
 	switch {
-	case t.state != Up && t.good == 0:
-	case t.surprised || t.state == Up && t.bad > 1:
-		i = t.newest()
+	case t.state != Up:
+		if t.good > 0 {
+			h = t.oldest((*formatHealth).sound)
+		}
+	case t.surprised || t.bad > 1:
+		h = t.newest()
+	case t.doubts():
+		h = t.oldest((*formatHealth).doubtful)
 	default:
-		sound := t.state != Up || t.doubted
-		i = t.oldest(func(h *formatHealth) bool { return h.sound() == sound })
+		h = t.following()
 	}
-	if i < 0 {
-		i = t.oldest(func(*formatHealth) bool { return true })
+	if h == nil {
+		h = t.oldest(func(*formatHealth) bool { return true })
 	}
-	return t.formats[i].Format
+	return h.Format
+}
+
+// doubts tells whether the next probe has a format in doubt: between two others.
+func (t *Tracker) doubts() bool {
+	return t.state == Up && !t.surprised && t.bad <= 1 && !t.doubted &&
+		t.oldest((*formatHealth).sound) != nil && t.oldest((*formatHealth).doubtful) != nil
+}
+
+// mark takes down that a probe is sent in a format.
+func (t *Tracker) mark(f Format) {
+	t.doubted = false
+	for i := range t.formats {
+		h := &t.formats[i]
+		if h.Format != f {
+			continue
+		}
+		h.sent = t.picked
+		switch {
+		case h.sound():
+			t.turn = i
+		case t.state == Up:
+			t.doubted = t.oldest((*formatHealth).sound) != nil
+		}
+	}
+}
+
+// following is the next format without doubt in the order of Config.Formats, so
+// that those that stand apart there do so always; nil for none.
+func (t *Tracker) following() *formatHealth {
+	for n := range t.formats {
+		if h := &t.formats[(t.turn+1+n)%len(t.formats)]; h.sound() {
+			return h
+		}
+	}
+	return nil
 }
 
 // oldest is the format whose last probe is the longest ago, among those wanted;
-// -1 for none.
-func (t *Tracker) oldest(wanted func(*formatHealth) bool) int {
-	best := -1
+// nil for none.
+func (t *Tracker) oldest(wanted func(*formatHealth) bool) *formatHealth {
+	var best *formatHealth
 	for i := range t.formats {
-		if h := &t.formats[i]; wanted(h) && (best < 0 || h.sent < t.formats[best].sent) {
-			best = i
+		if h := &t.formats[i]; wanted(h) && (best == nil || h.sent < best.sent) {
+			best = h
 		}
 	}
 	return best
 }
 
-// newest is the sound format whose last probe is the shortest ago; -1 for none.
-func (t *Tracker) newest() int {
-	best := -1
+// newest is the sound format whose last probe is the shortest ago; nil for none.
+func (t *Tracker) newest() *formatHealth {
+	var best *formatHealth
 	for i := range t.formats {
-		if h := &t.formats[i]; h.sound() && (best < 0 || h.sent > t.formats[best].sent) {
-			best = i
+		if h := &t.formats[i]; h.sound() && (best == nil || h.sent > best.sent) {
+			best = h
 		}
 	}
 	return best

@@ -29,6 +29,7 @@ func nine() []Format {
 type ips struct {
 	drops func(Format, time.Time) bool
 	delay time.Duration
+	hangs func(time.Time) time.Duration // for so long from then on; nil: never
 }
 
 // world runs a tracker by Next and Due alone, against an IPS.
@@ -73,7 +74,11 @@ func (w *world) step() {
 		w.seq++
 		w.t.Sent(w.seq, f, w.now)
 		if !w.ips.drops(f, w.now) {
-			w.fly = append(w.fly, flight{w.seq, w.now.Add(w.ips.delay)})
+			back := w.now.Add(w.ips.delay)
+			if w.ips.hangs != nil {
+				back = back.Add(w.ips.hangs(back))
+			}
+			w.fly = append(w.fly, flight{w.seq, back})
 		}
 	}
 	next := w.t.Next()
@@ -423,4 +428,73 @@ func TestLateReturnsBetweenLosses(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// An IPS that hangs and goes on before down_after probes can be lost in a row is
+// not down, be some formats lost all the while or not.
+func TestShortHang(t *testing.T) {
+	for name, bad := range map[string]func(Format) bool{
+		"none":   func(Format) bool { return false },
+		"tagged": func(f Format) bool { return f.Tagged },
+		"origin": func(f Format) bool { return f.Origin == 2 },
+		"one":    func(f Format) bool { return f == Format{Origin: 1, VLAN: 30} },
+	} {
+		for _, timeout := range []time.Duration{40 * time.Millisecond, 400 * time.Millisecond} {
+			cfg := testCfg
+			cfg.Interval, cfg.Timeout, cfg.Formats = 50*time.Millisecond, timeout, nine()
+			hang := cfg.Interval*time.Duration(cfg.DownAfter-1) + timeout - 2*time.Millisecond
+			rnd := rand.New(rand.NewPCG(7, 8))
+			hangs := epoch.Add(10 * time.Second)
+			w := newWorld(cfg, ips{
+				drops: func(f Format, now time.Time) bool { return now.After(epoch.Add(5*time.Second)) && bad(f) },
+				delay: time.Millisecond,
+				hangs: func(now time.Time) time.Duration {
+					if now.Before(hangs) {
+						return 0
+					}
+					return max(hangs.Add(hang).Sub(now), 0)
+				},
+			})
+			w.until(time.Minute, func() bool {
+				if w.now.After(hangs.Add(hang)) {
+					hangs = w.now.Add(time.Second + time.Duration(rnd.IntN(4_000))*time.Millisecond)
+				}
+				if w.is(Down)() {
+					t.Fatalf("%s, time-out %v, after %v: %s", name, timeout, w.now.Sub(epoch), w.reason())
+				}
+				return false
+			})
+		}
+	}
+}
+
+// Formats that stand apart stay so: whatever was lost before, those of a kind
+// that are lost together do not take the attachment down.
+func TestFormatsStayApart(t *testing.T) {
+	cfg := testCfg
+	cfg.Interval, cfg.Timeout, cfg.Formats = 50*time.Millisecond, 400*time.Millisecond, nine()
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for round := range 100 {
+		mode := 0
+		bad := func(f Format) bool { return f.Tagged }
+		if o := uint8(round % 4); o > 0 {
+			bad = func(f Format) bool { return f.Origin == o }
+		}
+		w := newWorld(cfg, ips{delay: time.Millisecond, drops: func(f Format, _ time.Time) bool {
+			return mode == 1 && rnd.IntN(3) == 0 || mode == 2 && bad(f)
+		}})
+		w.lasts(2 * time.Second)
+		mode = 1
+		w.lasts(5 * time.Second)
+		mode = 0
+		w.until(time.Minute, w.is(Up))
+		w.lasts(2 * time.Second)
+		mode = 2
+		w.until(5*time.Second, func() bool {
+			if w.is(Down)() {
+				t.Fatalf("round %d: %s", round, w.reason())
+			}
+			return false
+		})
+	}
 }

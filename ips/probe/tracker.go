@@ -60,6 +60,7 @@ type sent struct {
 	at      time.Time
 	away    time.Duration // of the time since then nobody could hear of the return
 	outcome outcome
+	doubted bool // its format was in doubt
 	format  Format
 }
 
@@ -86,14 +87,15 @@ type Tracker struct {
 
 	probes []sent // in the order sent, history at most
 	good   int    // returns in a row
-	bad    int    // losses in a row
-	run    int    // losses in a row, in the order sent
+	bad    int    // losses in a row, as they become known; formats in doubt count for none
+	run    int    // losses in a row, in the order sent; formats in doubt count for none
 	missed uint64 // the probe lost last
 	raised uint64 // the probe whose return took the attachment up last
 	next   time.Time
 
 	formats   []formatHealth
 	picked    uint64 // probes sent
+	turn      int    // the format without doubt that had a probe last
 	doubted   bool   // the last probe was of a format in doubt
 	surprised bool   // the last loss was of a format without doubt, and nothing has come back since
 	pace      pace
@@ -137,7 +139,15 @@ func (t *Tracker) Restart(cfg Config) {
 }
 
 // Due tells whether the next probe should be sent; the first one is due at once.
-func (t *Tracker) Due(now time.Time) bool { return !now.Before(t.next) }
+func (t *Tracker) Due(now time.Time) bool { return !now.Before(t.due()) }
+
+// due is when the next probe should be sent.
+func (t *Tracker) due() time.Time {
+	if t.doubts() {
+		return t.next.Add(-t.cfg.Interval / 2)
+	}
+	return t.next
+}
 
 // Sent says that a probe was sent, in the format that Pick gave. Sequence
 // numbers must not come twice.
@@ -152,10 +162,11 @@ func (t *Tracker) Sent(seq uint64, f Format, now time.Time) {
 		t.probes = append(t.probes[:0], t.probes[1:]...)
 	}
 	t.picked++
-	t.probes = append(t.probes, sent{seq: seq, nth: t.picked, at: now, format: f})
+	t.mark(f)
+	t.probes = append(t.probes, sent{seq: seq, nth: t.picked, at: now, format: f, doubted: t.doubted})
 	t.counts.Sent++
-	if h := t.format(f); h != nil {
-		h.sent, t.doubted = t.picked, !h.sound()
+	if t.doubted {
+		return // it stands between two others
 	}
 	// Counted from the due time, the rhythm does not drift with the delays of
 	// whoever sends; after a long pause it starts afresh.
@@ -241,13 +252,13 @@ func (t *Tracker) Counts() Counts { return t.counts }
 func (t *Tracker) Next() time.Time {
 	for i := range t.probes {
 		if p := &t.probes[i]; p.outcome == pending {
-			if d := t.deadline(p); d.Before(t.next) {
+			if d := t.deadline(p); d.Before(t.due()) {
 				return d
 			}
 			break
 		}
 	}
-	return t.next
+	return t.due()
 }
 
 // Fail takes the attachment down at once, for a reason that needs no probe to be
@@ -272,18 +283,22 @@ func (t *Tracker) Fail(reason string, now time.Time) {
 // they become known and as the probes were sent: where the time-out is longer
 // than the interval, returns that come late would otherwise let losses stand side
 // by side that have probes between them which did come back. A probe that was
-// sent before the attachment came up says nothing of it since.
+// sent before the attachment came up says nothing of it since, nor does one whose
+// format was in doubt already.
 func (t *Tracker) lose(p *sent, now time.Time) {
 	p.outcome = lost
 	t.counts.Lost++
 	if p.nth < t.raised {
 		return
 	}
-	t.bad, t.good = t.bad+1, 0
+	t.good = 0
 	if p.nth != t.missed+1 {
 		t.run = 0
 	}
-	t.run, t.missed = t.run+1, p.nth
+	t.missed = p.nth
+	if !p.doubted {
+		t.bad, t.run = t.bad+1, t.run+1
+	}
 	if h := t.format(p.format); h != nil {
 		t.surprised = t.state == Up && (t.surprised || h.sound())
 		h.lost(t.cfg.DownAfter, t.state == Up && len(t.formats) > 1)
