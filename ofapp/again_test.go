@@ -20,7 +20,7 @@ func TestToldTwice(t *testing.T) {
 	b.still = true
 	was := b.chaosYAML("")
 	b.ctl = b.env.Controller(t, was)
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	tr := b.startTraffic(wayStreams())
 	for _, change := range []string{"[20, 40, 60]", "[20, 40]", `[20, 40, "1000-1099"]`, "[20, 40]"} {
 		b.reloadYAML(t, strings.Replace(was, "[20, 40]", change, 1))

@@ -30,9 +30,9 @@ trunks:
   - {port: trunk0, vlans: [0, 10], macs: ["`+other.String()+`"]}
   - {port: trunk1, vlans: [10]}
 local: {enabled: true, vlan: 0}
-inspection: {attachments: [{name: builtin, kind: embedded, rules: ["`+rules+`"]}]}
+inspection: {`+patientProbe()+`, attachments: [{name: builtin, kind: embedded, rules: ["`+rules+`"]}]}
 `)
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	alerts, table := b.follow(t, "alerts", "-o", "json"), b.follow(t, "alerts")
 	attack := func(src, dst []byte, port uint16) []byte {
 		return request(src, dst, port, "GET /etc/passwd HTTP/1.0\r\n\r\n")

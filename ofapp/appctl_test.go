@@ -57,7 +57,7 @@ func TestAppctl(t *testing.T) {
 	again := func() {
 		t.Helper()
 		b.ctl = b.env.Controller(t, b.yaml(wayConfig))
-		b.ctl.WaitConverged(t, converge)
+		b.ready(t)
 	}
 	reached()
 	if err := b.ctl.Stop(); err != nil {

@@ -102,8 +102,7 @@ func newAttackBed(t *testing.T) *attackBed {
 	writeFile(t, b.rules, attackRules)
 	b.ctl = b.env.Controller(t, b.config(0))
 	t.Cleanup(b.endSuricata)
-	b.ctl.WaitConverged(t, converge)
-	b.waitState(t, "up")
+	b.ready(t)
 	b.suricataPID()
 	for _, m := range b.machines[1:] {
 		b.serve(t, m)

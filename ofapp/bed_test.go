@@ -66,8 +66,20 @@ func newBed(t *testing.T, legs int, config string) *bed {
 	t.Helper()
 	b := newBareBed(t, legs)
 	b.ctl = b.env.Controller(t, b.yaml(config))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	return b
+}
+
+// ready waits until the controller has converged and all attachments are up: one
+// whose engine starts late is down before.
+func (b *bed) ready(t *testing.T) {
+	t.Helper()
+	b.ctl.WaitConverged(t, converge)
+	eventually(t, suricataStart, "all attachments are up", func() bool {
+		status := b.ctl.Status()
+		list, _ := status["attachments"].([]any)
+		return status["converged"] == true && !slices.ContainsFunc(list, func(at any) bool { return at.(map[string]any)["state"] != "up" })
+	})
 }
 
 // newBareBed starts all but the controller.

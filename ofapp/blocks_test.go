@@ -28,8 +28,7 @@ func memberBed(t *testing.T, name, endpoint string) (b *bed, yaml string) {
 	writeFile(t, rules, offloadRules)
 	yaml = offloadConfig(rules, "", "") + fmt.Sprintf("fleet: {endpoints: [%q], name: %s, directory: ${DIR}/kept}\n", endpoint, name)
 	b.ctl = b.env.Controller(t, yaml)
-	b.ctl.WaitConverged(t, converge)
-	b.waitState(t, "up") // an engine that starts late is down before
+	b.ready(t)
 	return b, yaml
 }
 

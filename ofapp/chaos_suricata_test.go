@@ -40,7 +40,7 @@ func engineFaults() []engineFault {
 		{"controller with a Suricata killed and started", func(b *faultBed, t *testing.T) {
 			b.ctl.Kill()
 			b.ctl = b.env.Controller(b.home, b.yaml)
-			b.ctl.WaitConverged(t, converge)
+			b.ready(t)
 			again(b, t)
 		}, true},
 	}

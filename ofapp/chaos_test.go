@@ -52,7 +52,7 @@ func TestFaultTable(t *testing.T) {
 	b := newBareBed(t, 2)
 	b.newRelay()
 	b.ctl = b.env.Controller(t, b.chaosYAML(""))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	rows := b.faultRows(t, faults())
 	rows = append(rows, tlsRows(t)...)
 	rows = append(rows, suricataRows(t)...)
@@ -110,7 +110,7 @@ func (b *bed) chaosYAML(more string) string {
 // afresh starts a controller in place of one that has ended.
 func (b *bed) afresh() {
 	b.ctl = b.env.Controller(b.home, b.chaosYAML(""))
-	b.ctl.WaitConverged(b.t, converge)
+	b.ready(b.t)
 }
 
 func faults() []fault {

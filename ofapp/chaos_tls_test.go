@@ -79,6 +79,6 @@ func tlsRows(t *testing.T) [][]string {
 	_ = peerCertificate(t, directory, "gateway", time.Now())
 	in := func(name string) string { return filepath.Join(directory, name) }
 	b.ctl = b.env.Controller(t, b.chaosYAML("tls: {certificate: "+in("gateway.pem")+", private_key: "+in("gateway-key.pem")+", ca: "+in(fleet.CACertificate)+"}\n"))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	return b.faultRows(t, tlsFaults(t, directory))
 }

@@ -128,7 +128,7 @@ func newAsked(t *testing.T) *asked {
 	t.Cleanup(b.ips.Stop)
 	writeFile(t, filepath.Join(b.env.Dir(), "test.rules"), offloadRules)
 	b.ctl = b.env.Measured(t, strings.Replace(commandsConfig, "PROBE", patientProbe(), 1))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 
 	b.drain()
 	b.send(t0, frame.VLAN(udp(guest0, peer, 60), 10))

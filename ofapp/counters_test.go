@@ -145,7 +145,7 @@ inspection:
 			t.Fatal(err)
 		}
 		b.ctl = b.env.Controller(t, string(yaml))
-		b.ctl.WaitConverged(t, converge)
+		b.ready(t)
 		// The sums begin with what the switch's flows have counted.
 		if got = b.frames(t); got.Origins[0].In != 25 || got.Origins[0].Inspected != 5 {
 			t.Errorf("after a restart: %+v", got)

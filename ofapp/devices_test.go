@@ -120,7 +120,7 @@ func TestDevices(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			s.t = t
 			s.ctl = s.env.Controller(t, kind.config)
-			s.ctl.WaitConverged(t, converge)
+			s.ready(t)
 			for _, way := range deviceWays() {
 				t.Run(way.name, func(t *testing.T) {
 					look.reset()

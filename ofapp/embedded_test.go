@@ -48,7 +48,7 @@ uplinks: [{port: up0}]
 trunks: [{port: trunk0, vlans: [0, 20]}]
 inspection: {`+patientProbe()+`, on_failure: `+policy+`, attachments: [{name: builtin, rules: ["`+rulesFile+`"], `+strings.ReplaceAll(keys, "EVE", eveFile)+`}]}
 `)
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	return b, rulesFile, eveFile
 }
 
@@ -194,5 +194,5 @@ func (b *bed) again(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.ctl = b.env.Controller(b.home, string(yaml)) // it outlives a subtest
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 }

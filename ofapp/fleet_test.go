@@ -196,5 +196,5 @@ func (b *fleetBed) restart(t *testing.T, yaml string) {
 		t.Fatal(err)
 	}
 	b.ctl = b.env.Controller(t, strings.ReplaceAll(yaml, "${CONTROL}", b.ctl.Control()))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 }

@@ -88,7 +88,7 @@ func TestDegraded(t *testing.T) {
 				text = strings.Replace(text, "return_port: ips1", "return_port: ips1, legs: directional", 1)
 			}
 			b.ctl = b.env.Controller(t, text)
-			b.ctl.WaitConverged(t, converge)
+			b.ready(t)
 			b.degraded(t)
 		})
 	}

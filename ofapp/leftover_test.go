@@ -36,7 +36,7 @@ func (r *leftBed) restartWith(t *testing.T, end func() error, attachments ...str
 	t.Helper()
 	must(t, end())
 	r.ctl = r.env.Controller(r.home, r.textHere(attachments))
-	r.ctl.WaitConverged(t, suricataStart)
+	r.ready(t)
 }
 
 // expectNoEngine fails if anything is there of an attachment: ports, links, run

@@ -122,7 +122,7 @@ func TestOffloadRestart(t *testing.T) {
 	before, began := b.offloads(), time.Now()
 	b.ctl.Kill()
 	b.ctl = b.env.Controller(t, offloadConfig(rulesFile, "", ""))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	b.waitOffloads(1, 1)
 	past := int(time.Since(began).Seconds())
 	for i, o := range b.offloads() {
@@ -156,7 +156,7 @@ func TestOffloadCounters(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.ctl = b.env.Controller(t, offloadConfig(rulesFile, "", "")+"metrics: \""+metricsAddress+"\"\n")
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	bypassed, blocked := b.bypassed(1000), b.blocked(2000)
 	b.waitOffloads(1, 1)
 

@@ -93,8 +93,7 @@ local: {enabled: false}
 inspection: {attachments: [{name: suricata0, kind: suricata, threads: 1, rules: ["`+rulesFile+`"]}]}
 `)
 	t.Cleanup(func() { b.endSuricata() })
-	b.ctl.WaitConverged(t, converge)
-	b.waitState(t, "up")
+	b.ready(t)
 	b.suricataPID()
 
 	began := time.Now()

@@ -35,8 +35,7 @@ func offloadBed(t *testing.T, keys, policy string) (b *bed, rulesFile string) {
 	rulesFile = filepath.Join(b.env.Dir(), "test.rules")
 	writeFile(t, rulesFile, offloadRules)
 	b.ctl = b.env.Controller(t, offloadConfig(rulesFile, keys, policy))
-	b.ctl.WaitConverged(t, converge)
-	b.waitState(t, "up") // an engine that starts late is down before
+	b.ready(t)
 	return b, rulesFile
 }
 

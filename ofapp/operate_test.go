@@ -32,7 +32,7 @@ func TestGoldenInit(t *testing.T) {
 	t.Parallel()
 	b := newBareBed(t, 1)
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	if err := b.env.AddBridge("br7"); err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,7 @@ func TestGoldenInit(t *testing.T) {
 	rules := filepath.Join(b.env.Dir(), "local.rules")
 	writeFile(t, rules, "# none\n")
 	b.ctl = b.env.Controller(t, strings.Replace(text, "/etc/ofcontroller/rules/local.rules", rules, 1)+"control: ${CONTROL}\n")
-	b.ctl.WaitConverged(t, converge)
-	b.waitState(t, "up")
+	b.ready(t)
 	b.ports = ports
 	plain := udp(guest0, peer, 60)
 	for _, c := range []struct {
@@ -210,7 +209,7 @@ func TestSupportBundle(t *testing.T) {
 	password := filepath.Join(b.env.Dir(), "password")
 	writeFile(t, password, "hidden\n")
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig+"metrics: \""+metricsAddress+"\"\nmonitor: {user: a, password_file: "+password+"}\n"))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	made := func() map[string]string {
 		file := filepath.Join(t.TempDir(), "bundle.tar.gz")
 		if text, err := b.ctl.CLI("support-bundle", "-o", file); err != nil || text != file+"\n" {

@@ -20,7 +20,7 @@ func TestPorts(t *testing.T) {
 	b := newBareBed(t, 1)
 	config := strings.Replace(wayConfig, "[0, 10, 20, 40]", "[0, 10, 20, 40]}\n  - {port: trunk9, vlans: [10, 90]", 1)
 	b.ctl = b.env.Controller(t, b.yaml(config))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	in := frame.VLAN(udp(peer, guest0, 10), 90)
 
 	t.Run("missing", func(t *testing.T) {

@@ -160,7 +160,7 @@ func (p *probing) one(at *attachment) time.Time {
 		p.doubtFlows() // somebody may have taken the flows that the probes go by
 	}
 	// The next look comes no sooner than after probeSlack.
-	if at.tracker.Due(p.now.Add(probeSlack)) {
+	for at.tracker.Due(p.now.Add(probeSlack)) {
 		f := at.tracker.Pick()
 		next := at.newProbe(f)
 		at.tracker.Sent(next.Seq, f, time.Now())

@@ -23,7 +23,7 @@ func TestProtectedPorts(t *testing.T) {
 	b := newBareBed(t, 2)
 	b.port("new0", 14)
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	is := func(want string) {
 		t.Helper()
 		eventually(t, settle, "protected are "+want, func() bool { return b.protected() == want })
@@ -42,7 +42,7 @@ func TestProtectedPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	if after := written(); after != before {
 		t.Errorf("next_cfg is %s after a restart, was %s: something was written", after, before)
 	}

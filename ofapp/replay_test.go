@@ -93,8 +93,7 @@ local: {enabled: false}
 inspection: {on_failure: closed, attachments: [{name: builtin, kind: suricata}]}
 `, firstVLAN, firstVLAN+maxCaptures-1))
 	t.Cleanup(func() { b.endSuricata() })
-	b.ctl.WaitConverged(t, converge)
-	b.waitState(t, "up")
+	b.ready(t)
 	b.suricataPID()
 	return b
 }

@@ -24,7 +24,7 @@ func newBedWithoutHost(t *testing.T, config string) *bed {
 	b.ips = testenv.NewIPS(b.port("ips0", 21), nil, nil)
 	t.Cleanup(b.ips.Stop)
 	b.ctl = b.env.Controller(t, b.yaml(strings.Replace(config, "enabled: true", "enabled: false", 1)))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	return b
 }
 

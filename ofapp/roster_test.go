@@ -45,7 +45,7 @@ func newRosterBed(t *testing.T, attachments ...string) *rosterBed {
 		r.standins = append(r.standins, ips)
 	}
 	b.ctl = b.env.Controller(t, r.text(attachments))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	return r
 }
 

@@ -42,7 +42,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		"tls: {certificate: " + in("cert.pem") + ", private_key: " + in("key.pem") + ", ca: " + in("cert.pem") + "}\n" +
 		"log: {level: debug}\n" + b.yaml(wayConfig)
 	b.ctl = b.env.Controller(t, yaml)
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	told := map[string]string{}
 	for _, args := range [][]string{
 		{"status"},

@@ -123,7 +123,7 @@ func TestSegments(t *testing.T) {
 	s.ips = testenv.NewIPS(leg, nil, g.verdict)
 	t.Cleanup(s.ips.Stop)
 	s.ctl = s.env.Controller(t, s.yaml(stationConfig))
-	s.ctl.WaitConverged(t, converge)
+	s.ready(t)
 
 	body := make([]byte, 8<<20)
 	source := rand.NewChaCha8([32]byte{1})

@@ -57,7 +57,7 @@ func newShareBedOf(t *testing.T, attachments int, edit *strings.Replacer) *share
 	b.ctl = b.env.Controller(t, strings.NewReplacer(
 		"ATTACHMENTS", strings.Join(lines, ", "), "PERIOD", testenv.Scaled(50*time.Millisecond).String(), "TIMEOUT", testenv.Scaled(400*time.Millisecond).String(),
 	).Replace(edit.Replace(shareConfig)))
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	return s
 }
 

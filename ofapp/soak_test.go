@@ -35,7 +35,7 @@ func TestSoak(t *testing.T) {
 	b := newBareBed(t, 2)
 	yaml := b.chaosYAML("")
 	b.ctl = b.env.Measured(t, yaml)
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	other := strings.Replace(yaml, "[20, 40]", `[20, 40, "1000-1099"]`, 1)
 	tr := b.startTraffic(wayStreams())
 	tr.flows(t)

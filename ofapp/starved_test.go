@@ -39,8 +39,7 @@ func TestStarved(t *testing.T) {
 			b := newBareBed(t, 2)
 			b.env.Opaque(kind != "port")
 			b.ctl = b.env.Controller(t, strings.Replace(starvedConfig, "ATTACHMENT", "{name: ips, kind: "+kind+ports+"}", 1))
-			b.ctl.WaitConverged(t, 2*converge)
-			b.waitState(t, "up")
+			b.ready(t)
 			// What was sent before the IPS was there is lost and forgotten by then.
 			eventually(t, settle, "probes come back", func() bool { return b.probesBack() > 30 })
 			began := len(b.ctl.Logs())

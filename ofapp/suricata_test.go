@@ -146,8 +146,7 @@ func (b *bed) keepSuricata(t *testing.T, good []byte) {
 		t.Fatal(err)
 	}
 	b.ctl = b.env.Controller(t, string(yaml))
-	b.ctl.WaitConverged(t, converge)
-	b.waitState(t, "up")
+	b.ready(t)
 	eventually(t, suricataStart, "the same process inspects", func() bool { return b.suricataPID() == pid })
 	if after := keys(b.dumpAges()); strings.Join(after, "\n") != strings.Join(before, "\n") {
 		t.Errorf("flows changed")

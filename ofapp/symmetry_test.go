@@ -78,7 +78,7 @@ func TestSymmetry(t *testing.T) {
 	config := strings.Replace(s.yaml(stationConfig+"inspection:\n  probe: {timeout: 40s}\n"), "{name: standin, kind: port, port: ips0}",
 		"{name: a, kind: port, port: ips0}, {name: b, kind: port, port: ips1}", 1)
 	s.ctl = s.env.Controller(t, config)
-	s.ctl.WaitConverged(t, converge)
+	s.ready(t)
 
 	ways := []struct{ client, server string }{{t0, up}, {up, t0}, {host, up}, {up, host}, {host, t0}}
 	for _, way := range ways {

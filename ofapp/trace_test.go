@@ -58,7 +58,7 @@ func TestGoldenTrace(t *testing.T) {
 		ips := testenv.NewIPS(second, nil, nil)
 		t.Cleanup(ips.Stop)
 		tr.ctl = tr.env.Controller(t, strings.Replace(tr.yaml(traceConfig), "port: ips0}", "port: ips0}, {name: second, kind: port, port: ips1}", 1))
-		tr.ctl.WaitConverged(t, converge)
+		tr.ready(t)
 		tr.shared(second, ips)
 		golden(t, "trace_shared.txt", tr.text.String())
 	})

@@ -106,7 +106,7 @@ func TestConfigurationWatched(t *testing.T) {
 	t.Parallel()
 	b := newBareBed(t, 1)
 	b.ctl = b.env.Controller(t, b.yaml(wayConfig), "--watch")
-	b.ctl.WaitConverged(t, converge)
+	b.ready(t)
 	in := frame.VLAN(udp(peer, guest0, 10), 99)
 	look := func() bool { b.drain(); b.send(up, in); return len(b.collect()[t0]) == 1 }
 	if look() {

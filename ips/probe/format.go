@@ -12,10 +12,11 @@ type formatHealth struct {
 	bad    int     // losses in a row while the attachment was up
 	failed bool
 	sent   uint64 // when a probe was sent in it last, counted in probes
+	back   uint64 // the latest probe that has come back
 }
 
-func (h *formatHealth) returned(upAfter int) {
-	h.last = returned
+func (h *formatHealth) returned(upAfter int, nth uint64) {
+	h.last, h.back = returned, max(h.back, nth)
 	h.good, h.bad = h.good+1, 0
 	if h.good >= upAfter {
 		h.failed = false
@@ -68,11 +69,11 @@ func (t *Tracker) format(f Format) *formatHealth {
 
 // Pick chooses the format of the next probe.
 //
-// While the attachment is up, formats are taken in turn, and between two probes
-// one is sent that has a format in doubt, where there is any. What comes of it
-// counts for that format alone: it is lost again, or comes back. So the loss of
-// some formats makes no DownAfter losses in a row, while an attachment that gives
-// nothing back is noticed as quickly as with one format alone. After a loss that
+// While the attachment is up, formats are taken in turn, and with each probe goes
+// one that has a format in doubt, where there is any. That it is lost again
+// counts for its format alone. So the loss of some formats makes no DownAfter
+// losses in a row, while an attachment that gives nothing back is noticed as
+// quickly as with one format alone. After a loss that
 // is a surprise comes the format that came back last. Formats that fail together
 // should stand apart in Config.Formats: before anything is in doubt, DownAfter
 // that stand side by side look like the whole.
@@ -99,7 +100,7 @@ func (t *Tracker) Pick() Format {
 	return h.Format
 }
 
-// doubts tells whether the next probe has a format in doubt: between two others.
+// doubts tells whether a probe of a format in doubt goes with the last one.
 func (t *Tracker) doubts() bool {
 	return t.state == Up && !t.surprised && t.bad <= 1 && !t.doubted &&
 		t.oldest((*formatHealth).sound) != nil && t.oldest((*formatHealth).doubtful) != nil
@@ -146,11 +147,12 @@ func (t *Tracker) oldest(wanted func(*formatHealth) bool) *formatHealth {
 	return best
 }
 
-// newest is the sound format whose last probe is the shortest ago; nil for none.
+// newest is the sound format that came back last, which is known to pass now: a
+// time-out may be many probes long. nil for none.
 func (t *Tracker) newest() *formatHealth {
 	var best *formatHealth
 	for i := range t.formats {
-		if h := &t.formats[i]; h.sound() && (best == nil || h.sent > best.sent) {
+		if h := &t.formats[i]; h.sound() && (best == nil || h.back > best.back) {
 			best = h
 		}
 	}

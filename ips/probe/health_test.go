@@ -498,3 +498,39 @@ func TestFormatsStayApart(t *testing.T) {
 		})
 	}
 }
+
+// An IPS that loses formats of one kind, then none, then those of another, each
+// as soon as the state tells of it, is never down.
+func TestFormatsChange(t *testing.T) {
+	kinds := []func(Format) bool{
+		func(f Format) bool { return f.Origin == 2 },
+		func(f Format) bool { return f.Tagged },
+		func(f Format) bool { return f == Format{Origin: 1, VLAN: 30} },
+		func(f Format) bool { return f.VLAN == 30 },
+		func(f Format) bool { return f.Origin == 1 },
+	}
+	for _, timeout := range []time.Duration{40 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond} {
+		cfg := testCfg
+		cfg.Interval, cfg.Timeout, cfg.Formats = 50*time.Millisecond, timeout, nine()
+		rnd := rand.New(rand.NewPCG(9, 10))
+		bad := func(Format) bool { return false }
+		w := newWorld(cfg, ips{drops: func(f Format, _ time.Time) bool { return bad(f) }})
+		for i := range 1000 {
+			is := func(s State) {
+				t.Helper()
+				w.ips.delay = time.Duration(rnd.IntN(30)) * time.Millisecond
+				w.until(time.Minute, func() bool {
+					if now, reason, _ := w.t.State(); now == Down {
+						t.Fatalf("time-out %v, change %d: %s", timeout, i, reason)
+					}
+					return w.is(s)()
+				})
+				w.lasts(time.Duration(rnd.IntN(8)) * cfg.Interval)
+			}
+			is(Up)
+			bad = kinds[rnd.IntN(len(kinds))]
+			is(Degraded)
+			bad = func(Format) bool { return false }
+		}
+	}
+}

@@ -91,13 +91,14 @@ type Tracker struct {
 	run    int    // losses in a row, in the order sent; formats in doubt count for none
 	missed uint64 // the probe lost last
 	raised uint64 // the probe whose return took the attachment up last
+	back   uint64 // the latest probe that has come back
 	next   time.Time
 
 	formats   []formatHealth
 	picked    uint64 // probes sent
 	turn      int    // the format without doubt that had a probe last
 	doubted   bool   // the last probe was of a format in doubt
-	surprised bool   // the last loss was of a format without doubt, and nothing has come back since
+	surprised bool   // a probe of a format without doubt was lost, and none since has come back
 	pace      pace
 	notes     [concerns]string
 
@@ -141,10 +142,10 @@ func (t *Tracker) Restart(cfg Config) {
 // Due tells whether the next probe should be sent; the first one is due at once.
 func (t *Tracker) Due(now time.Time) bool { return !now.Before(t.due()) }
 
-// due is when the next probe should be sent.
+// due is when the next probe should be sent; one in doubt goes with the last.
 func (t *Tracker) due() time.Time {
 	if t.doubts() {
-		return t.next.Add(-t.cfg.Interval / 2)
+		return t.next.Add(-t.cfg.Interval)
 	}
 	return t.next
 }
@@ -166,7 +167,7 @@ func (t *Tracker) Sent(seq uint64, f Format, now time.Time) {
 	t.probes = append(t.probes, sent{seq: seq, nth: t.picked, at: now, format: f, doubted: t.doubted})
 	t.counts.Sent++
 	if t.doubted {
-		return // it stands between two others
+		return // it went with another one, whose rhythm goes on
 	}
 	// Counted from the due time, the rhythm does not drift with the delays of
 	// whoever sends; after a long pause it starts afresh.
@@ -207,8 +208,9 @@ func (t *Tracker) returned(p *sent, now time.Time) {
 	t.last = max(now.Sub(p.at)-p.away, 0)
 	t.rtt.add(t.last)
 	t.good, t.bad, t.surprised = t.good+1, 0, false
+	t.back = max(t.back, p.nth)
 	if h := t.format(p.format); h != nil {
-		h.returned(t.cfg.UpAfter)
+		h.returned(t.cfg.UpAfter, p.nth)
 	}
 	if t.state == Up {
 		t.pace.judge(t.last, t.cfg)
@@ -299,8 +301,8 @@ func (t *Tracker) lose(p *sent, now time.Time) {
 	if !p.doubted {
 		t.bad, t.run = t.bad+1, t.run+1
 	}
-	if h := t.format(p.format); h != nil {
-		t.surprised = t.state == Up && (t.surprised || h.sound())
+	if h := t.format(p.format); h != nil && p.nth > h.back {
+		t.surprised = t.surprised || t.state == Up && !p.doubted && p.nth > t.back
 		h.lost(t.cfg.DownAfter, t.state == Up && len(t.formats) > 1)
 	}
 	if t.state != Down && min(t.bad, t.run) >= t.cfg.DownAfter {
