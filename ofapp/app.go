@@ -98,7 +98,8 @@ type view struct {
 	repairs  uint64 // flows that others changed and that were put right
 	noMeters bool   // the switch of this connection refuses meters
 	rival    rival
-	syncs    uint64 // bundles that changed something
+	syncs    uint64              // bundles that changed something
+	legs     map[flows.Port]bool // ports of attachments that the switch has flows for; nil: not known yet
 }
 
 // New makes an App for a valid configuration. Nothing is touched before Run.

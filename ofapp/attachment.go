@@ -135,7 +135,7 @@ func (a *App) assume(h *held) {
 	for _, at := range a.working() {
 		leg, _ := a.probeLeg(at.cfg, flows.OriginUplink)
 		at.mu.Lock()
-		at.assumed = !at.added && (!ours || (dispatch && (len(h.groups) == 0 || sendsTo(h.groups, leg))))
+		at.assumed = !at.added && (!ours || (dispatch && (len(h.groups) == 0 || sendsTo(h.groups, leg.OFPort))))
 		at.mu.Unlock()
 		at.restart(probeConfig(a.config()))
 	}

@@ -53,14 +53,17 @@ func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
 // switch then answers together, which wakes it and this process once for all.
 type probing struct {
 	*App
-	cfg probe.Config
-	now time.Time
-	out []openflow.PacketOut
+	cfg  probe.Config
+	now  time.Time
+	legs map[flows.Port]bool // see view
+	out  []openflow.PacketOut
 }
 
 // probeAll does for all attachments what is due, and returns when to look again.
 func (a *App) probeAll(ctx context.Context, conn *openflow.Conn, cfg probe.Config, now time.Time) (next time.Time, err error) {
-	p := probing{App: a, cfg: cfg, now: now}
+	a.mu.Lock()
+	p := probing{App: a, cfg: cfg, now: now, legs: a.view.legs}
+	a.mu.Unlock()
 	next = now.Add(time.Second)
 	for _, at := range a.working() {
 		var due time.Time
@@ -200,30 +203,31 @@ func (at *attachment) newProbe(f probe.Format) probe.Probe {
 }
 
 // send has a frame go into the leg that takes the format's origin. While a leg is
-// missing nothing is sent, and so nothing comes back.
+// missing, or the switch has no flows for it yet, nothing is sent, and so nothing
+// comes back.
 func (p *probing) send(at *attachment, f probe.Format, frame []byte) {
-	if leg, ok := p.probeLeg(at.cfg, flows.Origin(f.Origin)); ok {
-		p.out = append(p.out, openflow.PacketOut{InPort: openflow.PortController, Port: leg, Data: frame})
+	if leg, ok := p.probeLeg(at.cfg, flows.Origin(f.Origin)); ok && (p.legs == nil || p.legs[leg]) {
+		p.out = append(p.out, openflow.PacketOut{InPort: openflow.PortController, Port: leg.OFPort, Data: frame})
 	}
 }
 
 // probeLeg is the port that the origin's frames go out of to the attachment;
 // not ok while a leg is missing.
-func (a *App) probeLeg(c config.Attachment, o flows.Origin) (port uint32, ok bool) {
+func (a *App) probeLeg(c config.Attachment, o flows.Origin) (port flows.Port, ok bool) {
 	br := a.db.View().Bridge
 	if br == nil {
-		return 0, false
+		return flows.Port{}, false
 	}
 	w := portLookup{bridge: br}
 	for _, l := range w.legs(c) {
 		if l.Port.OFPort == 0 {
-			return 0, false
+			return flows.Port{}, false
 		}
 		if l.Sends.Has(o) {
-			port = l.Port.OFPort
+			port = l.Port
 		}
 	}
-	return port, port != 0
+	return port, port.OFPort != 0
 }
 
 // events hears what the switch tells of its own accord.

@@ -274,6 +274,17 @@ type target struct {
 	takers  map[uint32][]int // of the gateway's groups, once they were asked for
 }
 
+// legs is the ports that frames of attachments come back by.
+func (t *target) legs() map[flows.Port]bool {
+	ports := map[flows.Port]bool{}
+	for _, at := range t.gateway.Attachments {
+		for _, l := range at.Legs {
+			ports[l.Port] = true
+		}
+	}
+	return ports
+}
+
 // want gives the target for the inputs of now. It brings the bridge to its
 // specification first: limits of tables have to be there before flows.
 func (s *syncer) want(ctx context.Context) (*target, error) {
@@ -380,6 +391,8 @@ func (a *App) noteSync(t *target, err error) {
 	a.view.errText = ""
 	if err != nil {
 		a.view.errText = err.Error()
+	} else {
+		a.view.legs = t.legs()
 	}
 	now := a.view
 	a.mu.Unlock()

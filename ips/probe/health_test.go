@@ -515,7 +515,7 @@ func TestFormatsChange(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(9, 10))
 		bad := func(Format) bool { return false }
 		w := newWorld(cfg, ips{drops: func(f Format, _ time.Time) bool { return bad(f) }})
-		for i := range 1000 {
+		for i := range 300 {
 			is := func(s State) {
 				t.Helper()
 				w.ips.delay = time.Duration(rnd.IntN(30)) * time.Millisecond
