@@ -70,6 +70,7 @@ func (b *bed) faultRows(t *testing.T, list []fault) (rows [][]string) {
 	for _, f := range list {
 		t.Run(f.name, func(t *testing.T) {
 			b.t = t
+			b.ready(t) // a storm before may have taken the IPS down
 			tr := b.startTraffic(wayStreams())
 			tr.flows(t)
 			f.do(b, t)

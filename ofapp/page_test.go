@@ -96,6 +96,12 @@ func until(js string) step {
 	})
 }
 
+// visible waits until the first element of a selector can be seen. chromedp's own
+// asks for each that there is, and begins again when the page makes them anew.
+func visible(selector string) step {
+	return until(fmt.Sprintf("document.querySelector(%q)?.checkVisibility() === true", selector))
+}
+
 // shot looks at the page in a window of that size, and writes a picture of it for
 // the documentation when asked for one and its name is not empty.
 func shot(name string, width, height int64, dark bool) step {
@@ -187,13 +193,13 @@ func TestPage(t *testing.T) {
 	t.Run("tabs", func(t *testing.T) {
 		run(
 			t,
-			chromedp.Click(`button[data-tab="health"]`), chromedp.WaitVisible("#attachments td"), chromedp.WaitNotVisible("#origins"),
+			chromedp.Click(`button[data-tab="health"]`), visible("#attachments td"), chromedp.WaitNotVisible("#origins"),
 			until(`document.querySelector("#attachments td:nth-child(2)").className === "ok"`),
-			chromedp.Click(`button[data-tab="latest"]`), chromedp.WaitVisible("#latest td"),
+			chromedp.Click(`button[data-tab="latest"]`), visible("#latest td"),
 			until(`[...document.querySelectorAll("#latest tr")].some(r => r.textContent.includes("standin"))`),
-			chromedp.Click(`button[data-tab="ports"]`), chromedp.WaitVisible("#ports td"),
+			chromedp.Click(`button[data-tab="ports"]`), visible("#ports td"),
 			until(`[...document.querySelectorAll("#ports tr")].some(r => r.textContent.startsWith("trunk0trunkup"))`),
-			chromedp.Click(`button[data-tab="frames"]`), chromedp.WaitVisible("#origins"),
+			chromedp.Click(`button[data-tab="frames"]`), visible("#origins"),
 		)
 	})
 	t.Run("an attachment goes down", func(t *testing.T) {
@@ -246,7 +252,7 @@ func TestPage(t *testing.T) {
 			fmt.Sprintf("fleet: {endpoints: [%q], name: host005, directory: \"${DIR}/kept\"}\n", f.endpoint()))
 		run(
 			t,
-			until(`!document.getElementById("fleet-button").hidden`), chromedp.Click(`button[data-tab="fleet"]`), chromedp.WaitVisible("#fleet td"),
+			until(`!document.getElementById("fleet-button").hidden`), chromedp.Click(`button[data-tab="fleet"]`), visible("#fleet td"),
 			until(`document.querySelectorAll("#fleet tr").length === 200 && document.getElementById("fleet-more").textContent === "and 50 hosts more"`),
 			until(`document.getElementById("fleet-about").textContent === "250 hosts: 6 ok, 1 refused, 243 unknown"`),
 			until(`document.querySelectorAll("#fleet tr")[1].textContent.startsWith("host007refused<b>profile base:4</b>: no such file0 of 1")`),
@@ -266,7 +272,7 @@ func TestPage(t *testing.T) {
 		}
 		f.stopServer()
 		run(t, until(`document.getElementById("fleet-about").textContent.includes("no server of the fleet's database answers")`))
-		run(t, chromedp.Click(`button[data-tab="frames"]`), chromedp.WaitVisible("#origins"))
+		run(t, chromedp.Click(`button[data-tab="frames"]`), visible("#origins"))
 	})
 	t.Run("the program ends", func(t *testing.T) {
 		if err := b.ctl.Stop(); err != nil {
