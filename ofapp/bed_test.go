@@ -4,6 +4,7 @@ package ofapp_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/hex"
 	"fmt"
@@ -144,6 +145,17 @@ func (b *bed) hostMAC() []byte { return b.ports[host].MAC() }
 func (b *bed) sync() {
 	b.t.Helper()
 	if err := b.env.Sync(settle); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// syncPorts does so for frames that come from ports of the network or go to them:
+// where probes follow each other closely there is no moment without any.
+func (b *bed) syncPorts() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), testenv.Scaled(settle))
+	defer cancel()
+	if err := b.env.Quiesce(ctx, slices.Collect(maps.Values(b.ports))...); err != nil {
 		b.t.Fatal(err)
 	}
 }

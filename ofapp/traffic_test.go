@@ -236,7 +236,7 @@ func (tr *traffic) tally() tally {
 func (tr *traffic) halt() {
 	tr.stop()
 	tr.done.Wait()
-	tr.b.sync()
+	tr.b.syncPorts()
 	for _, name := range []string{up, t0, t1, t2} {
 		for _, f := range tr.b.ports[name].Drain() {
 			tr.arrived(name, f.Data)

@@ -73,10 +73,10 @@ func (t *Tracker) format(f Format) *formatHealth {
 // one that has a format in doubt, where there is any. That it is lost again
 // counts for its format alone. So the loss of some formats makes no DownAfter
 // losses in a row, while an attachment that gives nothing back is noticed as
-// quickly as with one format alone. After a loss that
-// is a surprise comes the format that came back last. Formats that fail together
-// should stand apart in Config.Formats: before anything is in doubt, DownAfter
-// that stand side by side look like the whole.
+// quickly as with one format alone. After a loss that is a surprise comes the
+// format that came back last. Formats that fail together should stand apart in
+// Config.Formats: before anything is in doubt, DownAfter that stand side by side
+// look like the whole.
 //
 // While it is not up, formats are tried in turn until one comes back; then those
 // that do come back are used, so that the others do not keep it down.
