@@ -328,27 +328,3 @@ func (b *bed) probes() map[string]float64 {
 	}
 	return out
 }
-
-// TestProbesWaitForFlows adds engines to a running gateway: no probe is sent
-// through a port before the switch has flows for what comes back there, which
-// would count as frames of a port that is not configured.
-func TestProbesWaitForFlows(t *testing.T) {
-	t.Parallel()
-	r := newRosterBed(t, "{name: a, kind: port, port: ips0}")
-	quick := func(attachments ...string) string {
-		return strings.Replace(r.text(attachments), "interval: "+testenv.Scaled(50*time.Millisecond).String(), "interval: 10ms", 1)
-	}
-	engine := func(name string) string { return "{name: " + name + ", kind: embedded, rules: [" + r.rules + "]}" }
-	for _, list := range [][]string{{engine("b")}, {engine("c")}, {engine("d"), engine("e")}, {engine("f")}} {
-		r.reread(t, settle, quick(list...))
-		r.ready(t)
-	}
-	began := time.Now()
-	eventually(t, settle, "frames are counted anew", func() bool {
-		age := r.frames(t).AgeS // rounded down
-		return age >= 0 && time.Duration(age+1)*time.Second <= time.Since(began)
-	})
-	if refused := r.frames(t).Refused; len(refused) > 0 {
-		t.Errorf("refused: %v", refused)
-	}
-}
