@@ -198,6 +198,9 @@ func (b *bed) ipsStorms(t *testing.T) {
 	} {
 		b.storm(t, s.name, func(i int) { b.send("ips0", s.f(i)) })
 		// Forged probes beyond the meter crowd out genuine ones: who sends them for long is down for that time.
+		if s.name != "forged probes" && b.attachmentState() != "up" {
+			t.Errorf("%s: the attachment is not up", s.name)
+		}
 		b.waitState(t, "up")
 	}
 }
