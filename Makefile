@@ -11,7 +11,9 @@ SHELL := /bin/bash
 export PATH := /usr/local/go/bin:$(PATH):/usr/sbin:/sbin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 TOOLS    := $(CURDIR)/bin/tools
-FUZZTIME ?= 30s
+# In executions of each target. With a time, go test fails now and then at its end though nothing was found: the deadline
+# races with the workers' (Go issue 75804).
+FUZZTIME ?= 200000x
 BENCH    ?=
 CHAOSTIME ?= 10m
 SOAKTIME ?= 30m
