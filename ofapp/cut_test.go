@@ -23,8 +23,9 @@ import (
 // the last change. A raw one stands before the database and knows no messages.
 type relay struct {
 	endpoint string
-	to       string // path of the socket that it leads to
-	raw      bool   // hands on bytes, and not whole messages
+	to       string       // path of the socket that it leads to
+	raw      bool         // hands on bytes, and not whole messages
+	request  func([]byte) // before bytes of the controller go on through a raw one; may be nil
 	tls      *tls.Config
 
 	mu     sync.Mutex
@@ -137,7 +138,7 @@ func (r *relay) serve(c net.Conn) {
 			_, _ = io.Copy(c, s)
 			_ = c.Close()
 		})
-		_, _ = io.Copy(s, c)
+		_, _ = io.Copy(s, io.TeeReader(c, r))
 		_ = s.Close()
 		back.Wait()
 		return
@@ -150,6 +151,14 @@ func (r *relay) serve(c net.Conn) {
 	_ = s.Close()
 	_ = c.Close()
 	back.Wait()
+}
+
+// Write takes what the controller sends through a raw relay.
+func (r *relay) Write(p []byte) (int, error) {
+	if r.request != nil {
+		r.request(p)
+	}
+	return len(p), nil
 }
 
 // forward hands on whole messages (OpenFlow 1.3.5, section 7.1), until before or

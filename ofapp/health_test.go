@@ -3,15 +3,18 @@
 package ofapp_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"ofcontroller/ips/probe"
 	"ofcontroller/testenv"
 	"ofcontroller/testenv/frame"
 )
@@ -327,4 +330,65 @@ func (b *bed) probes() map[string]float64 {
 		out[k], _ = v.(float64)
 	}
 	return out
+}
+
+// TestProbesWaitForFlows adds engines to a running gateway: no probe is sent
+// through a port before the switch has flows for what comes back there, which
+// would count as frames of a port that is not configured.
+func TestProbesWaitForFlows(t *testing.T) {
+	t.Parallel()
+	r := newRosterBed(t, "{name: a, kind: port, port: ips0}")
+	list := []string{"{name: a, kind: port, port: ips0}"}
+	for _, names := range []string{"b", "c", "de", "f"} {
+		for _, name := range names {
+			list = append(list, "{name: "+string(name)+", kind: embedded, rules: ["+r.rules+"]}")
+		}
+		r.reread(t, settle, strings.Replace(r.text(list), "interval: "+testenv.Scaled(50*time.Millisecond).String(), "interval: 10ms", 1))
+		r.ready(t)
+	}
+	began := time.Now()
+	eventually(t, settle, "frames are counted anew", func() bool {
+		age := r.frames(t).AgeS // rounded down
+		return age >= 0 && time.Duration(age+1)*time.Second <= time.Since(began)
+	})
+	if refused := r.frames(t).Refused; len(refused) > 0 {
+		t.Errorf("refused: %v", refused)
+	}
+}
+
+// TestNoProbesOnABareBridge holds back the first change of a bridge that nobody
+// has set up, and that floods: no probe goes out meanwhile, neither to the IPS nor
+// to the network.
+func TestNoProbesOnABareBridge(t *testing.T) {
+	t.Parallel()
+	const interval = 10 * time.Millisecond
+	b := newBareBed(t, 1)
+	asked, hold := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	b.dbRelay = b.startRelay("relay.db", &relay{to: strings.TrimPrefix(b.env.DB(), "unix:"), raw: true, request: func(m []byte) {
+		if bytes.Contains(m, []byte(`"op":"update"`)) {
+			first.Do(func() { close(asked) })
+			<-hold
+		}
+	}})
+	config := b.yaml("uplinks: [{port: up0}]\ntrunks: [{port: trunk0, vlans: [0]}]\ninspection:\n  probe: {interval: " +
+		interval.String() + ", timeout: " + testenv.Scaled(defaultTimeout).String() + "}\n")
+	b.ctl = b.env.Controller(t, strings.Replace(config, "${DB}", b.dbRelay.endpoint, 1))
+	select {
+	case <-asked:
+	case <-time.After(converge):
+		close(hold)
+		t.Fatal("the controller asked for no change of the database")
+	}
+	time.Sleep(testenv.Scaled(50 * interval)) // for what is not to happen
+	close(hold)
+	b.ready(t)
+	b.syncPorts()
+	sender := probe.Source()
+	for name, port := range b.ports {
+		out := slices.DeleteFunc(port.Drain(), func(f testenv.Frame) bool { return !bytes.Equal(f.Data[6:12], sender[:]) })
+		if len(out) > 0 {
+			t.Errorf("%d probes came out of %s", len(out), name)
+		}
+	}
 }

@@ -16,9 +16,17 @@ import (
 // probeSlack is how much earlier a probe may be sent, together with others.
 const probeSlack = time.Millisecond
 
-// probe sends probes to every attachment and hears the verdicts of time.
-func (a *App) probe(ctx context.Context, conn *openflow.Conn) error {
+// probe sends probes to every attachment and hears the verdicts of time. It
+// begins once the switch has been told of the flows that bring them back: a
+// bridge without them drops probes, and one that nobody has set up yet floods
+// them to the network.
+func (a *App) probe(ctx context.Context, conn *openflow.Conn, told <-chan struct{}) error {
 	began, restoring := time.Now(), true
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-told:
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	next := began

@@ -58,12 +58,13 @@ func (a *App) follow(ctx context.Context, conn *openflow.Conn) error {
 		return err
 	}
 	defer a.foreign.stop()
-	s := &syncer{a: a, conn: conn, silence: map[string]*silence{}}
+	a.forgetLegs()
+	s := &syncer{a: a, conn: conn, silence: map[string]*silence{}, tried: make(chan struct{})}
 	if err := s.look(ctx, nil); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.probe(ctx, conn) })
+	g.Go(func() error { return a.probe(ctx, conn, s.tried) })
 	g.Go(func() error { return s.loop(ctx) })
 	g.Go(func() error { return a.carryOut(ctx, conn) })
 	return g.Wait()
@@ -77,6 +78,7 @@ type syncer struct {
 	silence map[string]*silence    // by attachment
 	meters  map[uint32]flows.Meter // on the switch; nil: to be looked at
 	target  *target                // of the last sync, nil before the first
+	tried   chan struct{}          // closed after the first sync, even one that was refused
 	members string                 // ports and VLANs that the last sync knew
 	assumed bool                   // the attachments' health was taken from the switch
 	quiet   bool                   // the last sync left nothing to do: a difference now is somebody else's work
@@ -254,15 +256,25 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 				return 0, err
 			}
 			s.meters = nil // maybe somebody took them away
-			a.noteSync(t, err)
+			s.note(t, err)
 			return refusedPause, nil
 		}
 	}
 	a.protect(ctx)
 	s.quiet = true
 	a.markOut(t)
-	a.noteSync(t, nil)
+	s.note(t, nil)
 	return 0, nil
+}
+
+// note keeps the outcome of a sync, and lets the probes begin.
+func (s *syncer) note(t *target, err error) {
+	s.a.noteSync(t, err)
+	select {
+	case <-s.tried:
+	default:
+		close(s.tried)
+	}
 }
 
 // target is what the switch should hold for one state of the inputs.
@@ -272,6 +284,13 @@ type target struct {
 	faults  []string
 	table   *wantedTable
 	takers  map[uint32][]int // of the gateway's groups, once they were asked for
+}
+
+// forgetLegs says that it is not known which flows the switch has.
+func (a *App) forgetLegs() {
+	a.mu.Lock()
+	a.view.legs = nil
+	a.mu.Unlock()
 }
 
 // legs is the ports that frames of attachments come back by.
