@@ -57,7 +57,7 @@ type App struct {
 	drains    sync.Mutex // one Drain at a time
 	engines   sync.Mutex // one writer of the engines' file at a time
 
-	laid        atomic.Bool   // the switch has had this version's flows: ports can be protected
+	laid        atomic.Bool   // the switch has had this version's flows: ports can be attached and protected
 	strayProbes atomic.Uint64 // from IPS ports in a probe's place, of no attachment's
 	runID       string        // tells one run of the program from another
 	alertLog    *journal.Journal[alertRecord]
@@ -236,7 +236,7 @@ func (a *App) watch(ctx context.Context) error {
 		}
 		news.look(a, a.db.View())
 		a.changed()
-		if err := a.ensure(ctx); err != nil && ctx.Err() == nil {
+		if _, err := a.ensure(ctx); err != nil && ctx.Err() == nil {
 			retry.Reset(time.Second)
 		} else if !a.ready() {
 			retry.Reset(readyPause)

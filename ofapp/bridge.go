@@ -24,10 +24,10 @@ const ensureTimeout = 10 * time.Second
 const datapathUserspace = "netdev"
 
 // ensure brings the bridge, its ports and its table settings to what the
-// configuration asks for, and keeps for status why it could not. It does
-// nothing when all is as it should be.
-func (a *App) ensure(ctx context.Context) error {
-	err := a.ensureBridge(ctx)
+// configuration asks for, tells whether it changed anything, and keeps for status
+// why it could not. It does nothing when all is as it should be.
+func (a *App) ensure(ctx context.Context) (changed bool, err error) {
+	changed, err = a.ensureBridge(ctx)
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -39,40 +39,46 @@ func (a *App) ensure(ctx context.Context) error {
 	if news && ctx.Err() == nil {
 		a.log.WithError(err).Warn("the bridge is not as configured")
 	}
-	return err
+	return changed, err
 }
 
-func (a *App) ensureBridge(ctx context.Context) error {
+func (a *App) ensureBridge(ctx context.Context) (changed bool, err error) {
 	a.ensuring.Lock()
 	defer a.ensuring.Unlock()
 	if !a.db.View().Connected {
-		return nil
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
 	done, err := a.db.Ensure(ctx, a.spec())
-	if len(done.Lines) > 0 {
+	changed = len(done.Lines) > 0
+	if changed {
 		a.log.WithField("bridge", a.config().Bridge.Name).WithField("changes", strings.Join(done.Lines, "; ")).Info("bridge set up")
 		if !done.Roomier {
 			a.doubtFlows()
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
+		return changed, fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
 	}
-	return errors.Join(a.sizeAttachments(), a.plainAttachments())
+	return changed, errors.Join(a.sizeAttachments(), a.plainAttachments())
 }
 
-// protect has the ports of the network protected, once the switch holds what is
-// wanted. Not before: flows of versions before this one write protected ports to
-// in_port, and frames that are back from the IPS would end there.
-func (a *App) protect(ctx context.Context) {
+// settle has missing ports attached, and those of the network protected, once the
+// switch holds what is wanted. Not before: a bridge that forwards by flows of its
+// owner's would hand a port frames that nobody inspected, and take what an IPS
+// gives back for frames of the network; and flows of versions before this one
+// write protected ports to in_port, and frames that are back from the IPS would
+// end there. It tells whether anything was changed.
+func (a *App) settle(ctx context.Context) bool {
 	if a.laid.Swap(true) {
-		return
+		return false
 	}
-	if a.ensure(ctx) != nil {
+	changed, err := a.ensure(ctx)
+	if err != nil {
 		signal(a.begins) // watch tries again
 	}
+	return changed
 }
 
 // spec is what the configuration asks of the database.
@@ -83,6 +89,7 @@ func (a *App) spec() ovsdb.Spec {
 	list, leaving := a.attachments, a.leaving
 	a.mu.Unlock()
 	s.Protect = a.laid.Load()
+	s.Hold = !s.Protect
 	for _, at := range slices.Concat(list, leaving) {
 		s.Open = append(s.Open, attachmentPorts(at.cfg)...)
 	}

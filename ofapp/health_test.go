@@ -3,18 +3,15 @@
 package ofapp_test
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"ofcontroller/ips/probe"
 	"ofcontroller/testenv"
 	"ofcontroller/testenv/frame"
 )
@@ -353,42 +350,5 @@ func TestProbesWaitForFlows(t *testing.T) {
 	})
 	if refused := r.frames(t).Refused; len(refused) > 0 {
 		t.Errorf("refused: %v", refused)
-	}
-}
-
-// TestNoProbesOnABareBridge holds back the first change of a bridge that nobody
-// has set up, and that floods: no probe goes out meanwhile, neither to the IPS nor
-// to the network.
-func TestNoProbesOnABareBridge(t *testing.T) {
-	t.Parallel()
-	const interval = 10 * time.Millisecond
-	b := newBareBed(t, 1)
-	asked, hold := make(chan struct{}), make(chan struct{})
-	var first sync.Once
-	b.dbRelay = b.startRelay("relay.db", &relay{to: strings.TrimPrefix(b.env.DB(), "unix:"), raw: true, request: func(m []byte) {
-		if bytes.Contains(m, []byte(`"op":"update"`)) {
-			first.Do(func() { close(asked) })
-			<-hold
-		}
-	}})
-	config := b.yaml("uplinks: [{port: up0}]\ntrunks: [{port: trunk0, vlans: [0]}]\ninspection:\n  probe: {interval: " +
-		interval.String() + ", timeout: " + testenv.Scaled(defaultTimeout).String() + "}\n")
-	b.ctl = b.env.Controller(t, strings.Replace(config, "${DB}", b.dbRelay.endpoint, 1))
-	select {
-	case <-asked:
-	case <-time.After(converge):
-		close(hold)
-		t.Fatal("the controller asked for no change of the database")
-	}
-	time.Sleep(testenv.Scaled(50 * interval)) // for what is not to happen
-	close(hold)
-	b.ready(t)
-	b.syncPorts()
-	sender := probe.Source()
-	for name, port := range b.ports {
-		out := slices.DeleteFunc(port.Drain(), func(f testenv.Frame) bool { return !bytes.Equal(f.Data[6:12], sender[:]) })
-		if len(out) > 0 {
-			t.Errorf("%d probes came out of %s", len(out), name)
-		}
 	}
 }

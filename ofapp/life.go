@@ -150,7 +150,7 @@ func leavingName(c config.Attachment) string { return c.Name + " (leaves)" }
 func (a *App) takeAway(ctx context.Context, at *attachment) error {
 	at.cleared.Store(true)
 	for at.engine != nil && !a.inherited(at) {
-		if err := a.ensure(ctx); err == nil && !a.onBridge(at) {
+		if _, err := a.ensure(ctx); err == nil && !a.onBridge(at) {
 			if err := at.engine.Remove(); err != nil {
 				a.log.WithError(err).WithField("attachment", at.cfg.Name).Warn("not all that was made for an attachment is removed")
 			}

@@ -260,7 +260,10 @@ func (s *syncer) sync(ctx context.Context) (time.Duration, error) {
 			return refusedPause, nil
 		}
 	}
-	a.protect(ctx)
+	if a.settle(ctx) {
+		a.changed() // the flows of ports that are there now are next
+		return 0, nil
+	}
 	s.quiet = true
 	a.markOut(t)
 	s.note(t, nil)
@@ -315,7 +318,7 @@ func (s *syncer) want(ctx context.Context) (*target, error) {
 	if in.bridge == nil {
 		return nil, errors.New("the database does not have the bridge any more")
 	}
-	_ = a.ensure(ctx) // kept for status; what can be done without is done
+	_, _ = a.ensure(ctx) // kept for status; what can be done without is done
 	t := &target{serial: in.serial}
 	t.gateway, t.faults = in.gateway()
 	if limit := a.db.View().VLANLimit; limit != "" && limit != "1" {

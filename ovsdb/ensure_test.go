@@ -74,6 +74,31 @@ func TestEnsureCreatesTheBridge(t *testing.T) {
 	}
 }
 
+// TestEnsureHoldsPorts has a bridge made, and its ports attached later.
+func TestEnsureHoldsPorts(t *testing.T) {
+	s := newServer(t)
+	s.startSwitch()
+	c := s.watch()
+	spec := Spec{Create: true, DatapathType: "netdev", Hold: true, Ports: []PortSpec{{Name: "p1", Type: "internal"}, {Name: "own1", Type: "internal", Own: true}}}
+	for _, step := range []struct {
+		hold bool
+		want []string
+	}{
+		{true, []string{
+			"create bridge br0, datapath_type=netdev", "set fail_mode=secure", "set other_config:disable-in-band=true",
+			"attach port br0, type=internal",
+		}},
+		{true, nil},
+		{false, []string{"attach port p1, type=internal", "attach port own1, type=internal"}},
+		{true, nil}, // what is attached stays
+	} {
+		spec.Hold = step.hold
+		if diff := cmp.Diff(step.want, ensure(t, c, spec)); diff != "" {
+			t.Errorf("held %v, changes (-want +got): %s", step.hold, diff)
+		}
+	}
+}
+
 func TestEnsureChangesOnlyWhatDiffers(t *testing.T) {
 	s := newServer(t)
 	s.startSwitch()

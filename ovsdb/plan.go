@@ -45,6 +45,8 @@ type Spec struct {
 	// Ports are the bridge's ports. Those that are neither marked Own nor covered by Create are only checked not to belong
 	// to another bridge.
 	Ports []PortSpec
+	// Hold says that no port is to be attached yet but the one that comes with a new bridge.
+	Hold bool
 	// Protect says that all ports but those in Open are to be protected (ovs-vswitchd.conf.db(5), Port, protected): the
 	// switch hands no frame from one of them to another, whatever its flows say. Ports in Open lose their protection
 	// without Protect, too; ports that are attached get it.
@@ -194,10 +196,11 @@ func (p *plan) planPorts(r rows, spec Spec) error {
 		}
 		seen[port.Name] = true
 		owner, attached := owners[port.Name]
+		hold := spec.Hold && port != local
 		switch {
 		case attached && owner.bridge != p.name:
 			return fmt.Errorf("port %s: %w (%s)", port.Name, ErrPortElsewhere, owner.bridge)
-		case !attached && (spec.Create || port.Own):
+		case !attached && !hold && (spec.Create || port.Own):
 			p.attach = append(p.attach, port)
 		case attached && port.Own && owner.iface != nil && !sameType(owner.iface.Type, port.Type):
 			p.retype = append(p.retype, retype{port.Name, owner.iface.UUID, owner.iface.Type, port.Type})
