@@ -40,7 +40,7 @@ func runDelay(ctx context.Context, b *bench) error {
 				return nil
 			}})
 		}
-		if err := b.decide(ctx, 100, arms, func() error { return b.delayClaims(l.name) }); err != nil {
+		if err := b.decide(ctx, 80, arms, func() error { return b.delayClaims(l.name) }); err != nil {
 			return err
 		}
 	}

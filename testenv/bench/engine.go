@@ -250,7 +250,7 @@ func (b *bench) rulesSize(ctx context.Context, e *bed, n int) (err error) {
 				return b.cost(ctx, g.pid, &way{up: g.in, trunk: g.out}, l, name, pick(b, slice, 20*time.Millisecond))
 			}})
 		}
-		if err := b.decide(ctx, 48, arms, func() error { return b.engineClaims(l.name, payload, n) }); err != nil {
+		if err := b.decide(ctx, 40, arms, func() error { return b.engineClaims(l.name, payload, n) }); err != nil {
 			return err
 		}
 	}

@@ -199,7 +199,7 @@ func runForwarding(ctx context.Context, b *bench) error {
 				return b.cost(ctx, w.beds[a.name].SwitchPID(), w.arms[a.name], l, a.name, d)
 			}})
 		}
-		if err := b.decide(ctx, 48, arms, func() error { return b.forwardClaims(l.name) }); err != nil {
+		if err := b.decide(ctx, 40, arms, func() error { return b.forwardClaims(l.name) }); err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
 	}

@@ -55,7 +55,7 @@ func (b *bench) count(ctx context.Context, beds []*bed, arms []arm) error {
 			return err
 		}
 	}
-	return interleave(ctx, b.rounds(4), arms)
+	return interleave(ctx, b.rounds(3), arms)
 }
 
 func (b *bench) wayInstructions(ctx context.Context) error {

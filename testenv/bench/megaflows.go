@@ -275,7 +275,7 @@ func runVLANs(ctx context.Context, b *bench) error {
 			}})
 		}
 	}
-	return b.decide(ctx, 8, arms, func() error { return b.vlanClaims(counts) })
+	return b.decide(ctx, 7, arms, func() error { return b.vlanClaims(counts) })
 }
 
 // both sends each frame once, and its answer.

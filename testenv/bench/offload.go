@@ -82,7 +82,7 @@ func runOffload(ctx context.Context, b *bench) error {
 				return b.cost(ctx, beds[name].SwitchPID(), ways[name], l, name, d)
 			}})
 		}
-		if err := b.decide(ctx, 60, arms, func() error { return b.offloadClaims(l.name) }); err != nil {
+		if err := b.decide(ctx, 48, arms, func() error { return b.offloadClaims(l.name) }); err != nil {
 			return err
 		}
 	}

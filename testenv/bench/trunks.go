@@ -70,7 +70,7 @@ func runTrunks(ctx context.Context, b *bench) error {
 			arms = append(arms, arm{name, func(ctx context.Context) error { return b.vlanCost(ctx, s, l, name, d) }})
 		}
 	}
-	return b.decide(ctx, 8, arms, func() error { return b.trunkClaims(counts) })
+	return b.decide(ctx, 7, arms, func() error { return b.trunkClaims(counts) })
 }
 
 func (b *bench) trunkClaims(counts []int) error {
