@@ -24,10 +24,10 @@ const ensureTimeout = 10 * time.Second
 const datapathUserspace = "netdev"
 
 // ensure brings the bridge, its ports and its table settings to what the
-// configuration asks for, tells whether it changed anything, and keeps for status
-// why it could not. It does nothing when all is as it should be.
-func (a *App) ensure(ctx context.Context) (changed bool, err error) {
-	changed, err = a.ensureBridge(ctx)
+// configuration asks for, tells whether it attached ports, and keeps for status why
+// it could not. It does nothing when all is as it should be.
+func (a *App) ensure(ctx context.Context) (attached bool, err error) {
+	attached, err = a.ensureBridge(ctx)
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -39,10 +39,10 @@ func (a *App) ensure(ctx context.Context) (changed bool, err error) {
 	if news && ctx.Err() == nil {
 		a.log.WithError(err).Warn("the bridge is not as configured")
 	}
-	return changed, err
+	return attached, err
 }
 
-func (a *App) ensureBridge(ctx context.Context) (changed bool, err error) {
+func (a *App) ensureBridge(ctx context.Context) (attached bool, err error) {
 	a.ensuring.Lock()
 	defer a.ensuring.Unlock()
 	if !a.db.View().Connected {
@@ -51,17 +51,16 @@ func (a *App) ensureBridge(ctx context.Context) (changed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
 	done, err := a.db.Ensure(ctx, a.spec())
-	changed = len(done.Lines) > 0
-	if changed {
+	if len(done.Lines) > 0 {
 		a.log.WithField("bridge", a.config().Bridge.Name).WithField("changes", strings.Join(done.Lines, "; ")).Info("bridge set up")
 		if !done.Roomier {
 			a.doubtFlows()
 		}
 	}
 	if err != nil {
-		return changed, fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
+		return done.Attached, fmt.Errorf("bridge %s: %w", a.config().Bridge.Name, err)
 	}
-	return changed, errors.Join(a.sizeAttachments(), a.plainAttachments())
+	return done.Attached, errors.Join(a.sizeAttachments(), a.plainAttachments())
 }
 
 // settle has missing ports attached, and those of the network protected, once the
@@ -69,16 +68,16 @@ func (a *App) ensureBridge(ctx context.Context) (changed bool, err error) {
 // owner's would hand a port frames that nobody inspected, and take what an IPS
 // gives back for frames of the network; and flows of versions before this one
 // write protected ports to in_port, and frames that are back from the IPS would
-// end there. It tells whether anything was changed.
+// end there. It tells whether any port was attached.
 func (a *App) settle(ctx context.Context) bool {
 	if a.laid.Swap(true) {
 		return false
 	}
-	changed, err := a.ensure(ctx)
+	attached, err := a.ensure(ctx)
 	if err != nil {
 		signal(a.begins) // watch tries again
 	}
-	return changed
+	return attached
 }
 
 // spec is what the configuration asks of the database.

@@ -15,6 +15,8 @@ type Done struct {
 	// changed: the flows that the bridge holds stay. Any other change can take
 	// them away.
 	Roomier bool
+	// Attached says that ports were attached.
+	Attached bool
 }
 
 // Ensure brings the bridge to the spec, in one transaction that holds only what differs (none when nothing does), and waits
@@ -75,7 +77,7 @@ func (c *Client) ensure(ctx context.Context, s *connection, spec Spec) (Done, er
 	if err != nil {
 		return Done{}, err
 	}
-	done := Done{Lines: p.changes(), Roomier: p.roomier()}
+	done := Done{Lines: p.changes(), Roomier: p.roomier(), Attached: len(p.attach) > 0}
 	next := p.root.NextCfg
 	if len(done.Lines) > 0 {
 		if next, err = s.commit(ctx, p); err != nil {
