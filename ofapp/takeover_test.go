@@ -56,7 +56,7 @@ func TestNoProbesOnABareBridge(t *testing.T) {
 // owner's. Ports that are not on it yet, a trunk port and that of an engine, are
 // put there once the gateway's flows are: before, the bridge would hand the one
 // frames that nobody inspected, and take for frames of the network what the other
-// gives back.
+// gives back: those whose tag looks like one with an origin.
 func TestPortsComeAfterFlows(t *testing.T) {
 	t.Parallel()
 	b := newBareBed(t, 1)
@@ -79,7 +79,7 @@ func TestPortsComeAfterFlows(t *testing.T) {
 		return b.relay.armed == nil
 	})
 	time.Sleep(testenv.Scaled(500 * time.Millisecond)) // for an engine that makes its port
-	b.send(up, udp(peer, frame.Broadcast(), 40))
+	b.send(up, frame.Tagged(udp(peer, frame.Broadcast(), 40), frame.Tag{VID: 10, PCP: 2})) // to an engine, a frame with an origin
 	b.sync()
 	if n := len(b.ports[t0].Drain()); n != 1 {
 		t.Errorf("%d frames came out of a port of the bridge, 1 was sent", n)
