@@ -78,7 +78,7 @@ func TestPortsComeAfterFlows(t *testing.T) {
 		defer b.relay.mu.Unlock()
 		return b.relay.armed == nil
 	})
-	time.Sleep(testenv.Scaled(500 * time.Millisecond)) // for an engine that makes its port
+	time.Sleep(testenv.Scaled(500 * time.Millisecond))                                     // for an engine that makes its port
 	b.send(up, frame.Tagged(udp(peer, frame.Broadcast(), 40), frame.Tag{VID: 10, PCP: 2})) // to an engine, a frame with an origin
 	b.sync()
 	if n := len(b.ports[t0].Drain()); n != 1 {
