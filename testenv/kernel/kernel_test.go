@@ -19,6 +19,7 @@ import (
 
 var (
 	only  = flag.String("only", "", "run only the tests in the guest whose names match this")
+	times = flag.Int("times", 1, "run each test so often")
 	all   = flag.Bool("all", false, "run the slow tests too")
 	suite = flag.String("suite", "", "take the kernel from this suite of apt's sources, such as bookworm-backports")
 )
@@ -74,7 +75,7 @@ func TestKernelDatapath(t *testing.T) {
 		}
 		bins = append(bins, Binary{
 			Name: l.pkg, Path: path, Dir: filepath.Join(module, l.pkg),
-			Args: append([]string{"-test.v", "-test.timeout=" + limit.String(), "-test.run='" + run + "'"}, l.flags(*all)...),
+			Args: append([]string{"-test.v", "-test.timeout=" + limit.String(), fmt.Sprint("-test.count=", *times), "-test.run='" + run + "'"}, l.flags(*all)...),
 		})
 	}
 	r := &report{t: t, bins: bins}
@@ -91,6 +92,9 @@ func TestKernelDatapath(t *testing.T) {
 		t.Error("no test passed in the guest")
 	}
 	t.Logf("%d tests passed in the guest", r.passed)
+	for _, l := range r.failed { // once more, at the end of a long log
+		t.Error(l)
+	}
 }
 
 func build(t *testing.T, args ...string) {
@@ -107,6 +111,8 @@ type report struct {
 	t      *testing.T
 	bins   []Binary
 	passed int
+	script transcript
+	failed []string // what the failed tests printed
 }
 
 var result = regexp.MustCompile(`^\s*--- (PASS|FAIL): (\S+) \((\S+)\)`)
@@ -115,6 +121,7 @@ func (r *report) line(l Line) {
 	m := result.FindStringSubmatch(l.Text)
 	if m == nil {
 		if l.Binary >= 0 {
+			r.script.add(l)
 			l.Text = fmt.Sprintf("%s %d| %s", r.bins[l.Binary].Name, l.Binary, l.Text)
 		}
 		r.t.Log(l.Text)
@@ -126,7 +133,10 @@ func (r *report) line(l Line) {
 			t.Fail()
 		}
 	})
-	if m[1] == "PASS" {
+	switch m[1] {
+	case "PASS":
 		r.passed++
+	case "FAIL":
+		r.failed = append(r.failed, fmt.Sprintf("%s failed in the guest:\n%s", m[2], strings.Join(r.script.of(l.Binary, m[2]), "\n")))
 	}
 }
