@@ -56,6 +56,9 @@ func (b *bed) addTaps(bridge string, from, to int) error {
 }
 
 func runStart(ctx context.Context, b *bench) error {
+	if _, err := controllerBinary(); err != nil { // building it is no part of the first start
+		return err
+	}
 	e, err := newBed(ctx)
 	if err != nil {
 		return err

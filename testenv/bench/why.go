@@ -30,6 +30,8 @@ func reasons() map[quantity]string {
 		{"install", "s, change one"}: "what ofcontroller has to do is 4 ms (`BenchmarkChange/100000macs`), beside 9 ms for reading the YAML. " +
 			"The rest is waiting for ovs-vswitchd, if an audit is under way: it gives way to a change, but the share of the flows that was asked for last, up to 8,192, comes first",
 		{"install", "s, from nothing"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, whoever sends them: ovs-vswitchd is the limit of both",
+		{"start", "s to converged"}: "the switch takes at most 50 OpenFlow messages of a connection in a turn of its main loop, and on the userspace datapath a turn asks each port for frames, " +
+			"idle ones too: the time is that of messages times ports. Asking tap devices is a third of the CPU of ovs-vswitchd meanwhile (`perf record`)",
 		{"punt", "packet-ins/s"}: "with one outstanding both wait for two wake-ups of a process, which leaves no room for a factor of 3: the bare loop beside it does nothing else. " +
 			"With 64, the largest part of the CPU that is left is the checksum of the probe. At two probes a second, 64 attachments make 128 packet-ins a second",
 		{"storm", "share of the storm"}: "other ports lose nothing. Where ovs-testcontroller loses next to nothing either, nobody can forward 1.5 times as much. " +
