@@ -197,13 +197,3 @@ func (b *builder) learnIngress() {
 		})
 	}
 }
-
-// inSeveral tells whether the trunk carries a VLAN that others carry too.
-func (s *survey) inSeveral(t Trunk) bool {
-	for _, v := range s.vlans {
-		if v.several() && t.carries(v.id) {
-			return true
-		}
-	}
-	return false
-}

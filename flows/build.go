@@ -90,7 +90,8 @@ func appendMACs(b []byte, port uint32, macs []MAC) []byte {
 // survey is a gateway with its VLANs.
 type survey struct {
 	Gateway
-	vlans []vlan // all configured VLANs, ascending
+	vlans  []vlan          // all configured VLANs, ascending
+	shared map[uint16]bool // those that several trunk ports carry
 }
 
 // look lists the VLANs.
@@ -119,6 +120,17 @@ func (s *survey) look() {
 		s.vlans = append(s.vlans, *v)
 	}
 	slices.SortFunc(s.vlans, func(x, y vlan) int { return int(x.id) - int(y.id) })
+	s.shared = map[uint16]bool{}
+	for _, v := range s.vlans {
+		if v.several() {
+			s.shared[v.id] = true
+		}
+	}
+}
+
+// inSeveral tells whether the trunk carries a VLAN that others carry too.
+func (s *survey) inSeveral(t Trunk) bool {
+	return slices.ContainsFunc(t.VLANs, func(id uint16) bool { return s.shared[id] })
 }
 
 // presentTrunks is the trunk ports that are there.

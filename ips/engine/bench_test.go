@@ -78,7 +78,7 @@ func BenchmarkInspect(b *testing.B) {
 				for b.Loop() {
 					w.Inspect(frame, start)
 				}
-				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+				b.ReportMetric(float64(int64(after.HeapAlloc-before.HeapAlloc))/1e6, "MB") // less than none: garbage of before
 			})
 		}
 	}
