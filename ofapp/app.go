@@ -236,9 +236,10 @@ func (a *App) watch(ctx context.Context) error {
 		}
 		news.look(a, a.db.View())
 		a.changed()
+		ready := a.ready() // before: what becomes ready meanwhile is not on the bridge yet
 		if _, err := a.ensure(ctx); err != nil && ctx.Err() == nil {
 			retry.Reset(time.Second)
-		} else if !a.ready() {
+		} else if !ready {
 			retry.Reset(readyPause)
 		}
 	}
