@@ -65,7 +65,7 @@ OVSDIR  = $(if $(OVS),/var/cache/ofcontroller/ovs-$(OVS))
 test-kernel: ## Run the integration tests on the kernel datapath, in a virtual machine (OVS=trixie, KERNEL=bookworm-backports)
 	@testenv/install.sh kernel suricata $(if $(OVS),debootstrap)
 	$(if $(OVS),$(ROOT) testenv/other-ovs.sh $(OVS) $(OVSDIR))
-	$(ROOT) env TESTENV_OVS=$(OVSDIR) go test -tags kernel -count=1 -timeout 25m ./testenv/kernel -args -suite '$(KERNEL)'
+	$(ROOT) env TESTENV_OVS=$(OVSDIR) go test -tags kernel -count=1 -timeout 20m ./testenv/kernel -args -suite '$(KERNEL)'
 
 .PHONY: test-kernel-all
 test-kernel-all: ## The same, and the tests that are too slow for every change

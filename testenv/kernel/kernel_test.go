@@ -28,7 +28,7 @@ var (
 // than what the Makefile allows, so that one that hangs is named.
 const (
 	bootLimit  = 60 * time.Minute
-	briefLimit = 20 * time.Minute
+	briefLimit = 15 * time.Minute
 	longLimit  = 55 * time.Minute
 )
 
